@@ -116,7 +116,8 @@ KINDS = {
         "nose": (0.07, 0.09), "nose_colour": [(120, 76, 84)], "horns": True, "collar": 0.3,
     },
     "lion": {
-        "fur": [GOLD, SAND, (226, 170, 90)], "second": [(150, 82, 38), (120, 66, 34), (180, 100, 40)],
+        "fur": [GOLD, SAND, (226, 170, 90)],
+        "second": [(150, 82, 38), (120, 66, 34), (180, 100, 40)],
         "head": (0.92, 1.02), "ear_size": (0.75, 0.9), "eye_size": (0.13, 0.16),
         "iris": [(190, 130, 40), (160, 110, 50)], "muzzle": "pads", "muzzle_width": (0.26, 0.31),
         "muzzle_height": (0.2, 0.25), "nose": (0.15, 0.19), "whiskers": 0.5, "mane": True,

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFilter
 
+from helpers import arrays
 from helpers.anatomy import KINDS as _ANATOMY
 from helpers.anatomy import sample
 from helpers.canvas import PART_IDS, PART_NAMES, oval
@@ -46,9 +47,9 @@ class Drawing:
 def draw(kind, seed, without=(), sky=None):
     """Draw one animal, always the same for the same seed.
 
-    kind: one of `KINDS`. seed: int >= 0. without: part names to leave out; pixels that did not show
-    these parts stay exactly as they were. sky: None (any background), "sunny", "cloudy", or a number
-    from 0 (clear) to 1 (overcast). Raises ValueError for unknown kinds, parts and skies.
+    kind: one of `KINDS`. seed: int >= 0. without: part names to leave out; pixels that did not
+    show these parts stay exactly as they were. sky: None (any background), "sunny", "cloudy", or
+    a number from 0 (clear) to 1 (overcast). Raises ValueError for unknown kinds, parts, skies.
     """
     _check(kind, seed, without)
     image, parts = _render((kind,), seed, frozenset(), sky)[:2]
@@ -61,7 +62,7 @@ def draw(kind, seed, without=(), sky=None):
 
 
 def scene(seed, left="cat", right="dog", sky=None):
-    """Draw two animals side by side, each with its own mask in `animals` (0 none, 1 left, 2 right)."""
+    """Draw two animals side by side; `animals` tells whose a pixel is: 0 none, 1 left, 2 right."""
     for kind in (left, right):
         _check(kind, seed, ())
     image, parts, animals = _render((left, right), seed, frozenset(), sky)
@@ -100,7 +101,9 @@ def _render(kinds, seed, without, sky):
     if rng.random() < 0.07 and len(kinds) == 1:
         _occlude(canvas, rng)
     picture, parts = canvas.finish()
-    return *_develop(picture * light[..., None], parts, rng), animals
+    image, parts = _develop(picture * light[..., None], parts, rng)
+    wider = np.asarray(Image.fromarray(animals).filter(ImageFilter.MaxFilter(3)))
+    return image, parts, np.where((parts > 0) & (animals == 0), wider, animals)
 
 
 def _pose(rng, traits, number, count):
@@ -116,7 +119,7 @@ def _pose(rng, traits, number, count):
 
 
 def _form(frame):
-    """Return the light (SIZE, SIZE) on a round head, and on what is below it, from the upper left."""
+    """Return the light (SIZE, SIZE) from the upper left, on a round head and what is below it."""
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     u, v = (x - frame.centre[0]) / frame.radius, (y - frame.centre[1]) / frame.radius
     v = np.minimum(v, 0.75)
@@ -200,13 +203,9 @@ def save_test(count=200):
     DATA.mkdir(parents=True, exist_ok=True)
     for name, pictures in (("test_images.png", images), ("test_parts.png", parts)):
         partial = DATA / f".{name}"
-        Image.fromarray(_join(pictures)).save(partial, format="PNG", optimize=True)
+        sheet = Image.fromarray(arrays.tile(pictures, columns=20, gap=0))
+        sheet.save(partial, format="PNG", optimize=True)
         partial.replace(DATA / name)
-
-
-def _join(pictures, columns=20):
-    rows = [np.concatenate(pictures[i : i + columns], 1) for i in range(0, len(pictures), columns)]
-    return np.concatenate(rows)
 
 
 def _cut(sheet):

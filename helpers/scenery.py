@@ -9,7 +9,8 @@ from PIL import Image
 from helpers.canvas import Canvas, blend, curve, oval
 
 PAPERS = ((246, 222, 205), (214, 228, 240), (226, 238, 214), (248, 236, 200), (231, 219, 241),
-          (200, 222, 218), (240, 205, 208), (188, 200, 222), (120, 140, 150), (96, 84, 110))  # fmt: skip
+          (200, 222, 218), (240, 205, 208), (188, 200, 222), (120, 140, 150),
+          (96, 84, 110))  # fmt: skip
 SKIES = {"sunny": (0.0, 0.15), "cloudy": (0.85, 1.0)}
 
 
@@ -82,7 +83,11 @@ def _meadow(canvas, rng, size, y, cloudy):
     canvas.polygon(np.concatenate([np.stack([xs, ys], -1), [[size, size], [0, size]]]), green)
     for _ in range(26):
         x, base = rng.uniform(0, size), rng.uniform(y + 4, size + 4)
-        blade = [(x - 0.7, base), (x + rng.normal(0, 1.5), base - rng.uniform(3, 7)), (x + 0.7, base)]
+        blade = [
+            (x - 0.7, base),
+            (x + rng.normal(0, 1.5), base - rng.uniform(3, 7)),
+            (x + 0.7, base),
+        ]
         canvas.polygon(blade, blend(green, (40, 90, 40), rng.uniform(0.1, 0.5)))
     petals = ((255, 255, 255), (255, 214, 70), (244, 130, 160), (170, 130, 230))
     for _ in range(rng.integers(3, 10)):
@@ -102,7 +107,9 @@ def _wallpaper(rng, size):
         for x in np.arange(0, size, step):
             canvas.polygon([(x, 0), (x + step * 0.45, 0), (x + step * 0.45, size), (x, size)], ink)
         return canvas
-    heart = np.array([(0, 0.5), (-0.5, -0.1), (-0.25, -0.45), (0, -0.2), (0.25, -0.45), (0.5, -0.1)])
+    heart = np.array(
+        [(0, 0.5), (-0.5, -0.1), (-0.25, -0.45), (0, -0.2), (0.25, -0.45), (0.5, -0.1)]
+    )
     leaf = np.array([(0, 0.6), (-0.3, 0.0), (0, -0.6), (0.3, 0.0)])
     shape = (None, oval(0, 0, 0.28), curve(heart), curve(leaf))[design]
     for row, y in enumerate(np.arange(0, size + step, step * 0.8)):
