@@ -1,0 +1,58 @@
+# What a CNN Sees: `make lab` to learn, `make test` to check. Needs Python 3.11-3.13, make and git.
+
+VENV := .venv
+PYTHON_HERE := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# JupyterLab without its calls to the internet (news, updates, extension gallery).
+LAB_OPTIONS := --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+	--LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	--LabApp.extension_manager=readonly $(ALLOW_ROOT) $(LAB_ARGS)
+# Each notebook runs from its first cell to its last on one worker, and every output is compared.
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export PYTHON
+
+.PHONY: help lab test lint test-units test-notebooks bench networks notebooks clean
+
+help:
+	@echo "make lab        install what is needed and open the course in JupyterLab"
+	@echo "make test       style, unit tests, and every lesson run and compared"
+	@echo "make bench      how fast the methods are, beside other libraries"
+	@echo "make networks   train again everything in data/networks"
+	@echo "make notebooks  run all lessons (or NOTEBOOKS=...) and write their outputs in place"
+	@echo "make clean      remove the virtual environment and all caches in this folder"
+
+$(INSTALLED): .ci/pins.txt pyproject.toml
+	@sh .ci/install
+
+lab: $(INSTALLED)
+	$(PYTHON_HERE) -m jupyterlab $(LAB_OPTIONS)
+
+test: lint test-units test-notebooks
+
+lint: $(INSTALLED)
+	$(PYTHON_HERE) -m ruff check .
+	$(PYTHON_HERE) -m ruff format --check .
+
+test-units: $(INSTALLED)
+	$(PYTHON_HERE) -m pytest -n 2 tests
+
+NOTEBOOKS ?= notebooks
+test-notebooks: $(INSTALLED)
+	TQDM_DISABLE=1 $(PYTHON_HERE) -m pytest -n 2 $(NBVAL) $(NOTEBOOKS)
+
+bench: $(INSTALLED)
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -c .ci/pins.txt --editable .[bench] --no-build-isolation
+	$(PYTHON_HERE) -m tests.benchmarks
+
+networks: $(INSTALLED)
+	$(PYTHON_HERE) data/networks/make.py
+
+notebooks: $(INSTALLED)
+	$(PYTHON_HERE) .ci/execute.py $(NOTEBOOKS)
+
+clean:
+	rm -rf $(VENV) $(VENV).unfinished build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

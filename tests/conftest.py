@@ -1,0 +1,16 @@
+"""What every test stands on: the default world, no windows, no progress bars, fixed threads."""
+
+import os
+import sys
+
+# Before anything is imported that reads them.
+os.environ.update(MPLBACKEND="Agg", TF_CPP_MIN_LOG_LEVEL="3", TQDM_DISABLE="1")
+os.environ.pop("COURSE_WORLD", None)
+
+
+def pytest_collection_finish(session):
+    """Seed and fix TensorFlow once, where a collected test has imported it; others stay quick."""
+    if "tensorflow" in sys.modules:
+        from helpers import runtime
+
+        runtime.setup()
