@@ -1,0 +1,179 @@
+"""Sliders for looking around: an explorer draws one picture and one line of text from its controls.
+
+There is one pattern. An `Explorer` has controls, a function `draw(**values)` that returns an RGB
+picture and a label, and one `widgets.Image` that shows it as PNG. No maths happens here.
+"""
+
+import io
+from collections import OrderedDict
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+
+from helpers import arrays, cam, networks, photos, plotting
+
+KEPT = 256  # pictures that an explorer remembers
+HEIGHT = 384  # of the picture, in pixels
+
+
+class Explorer:
+    """Controls on the left, one picture and its label on the right.
+
+    draw: a function of the controls' values that returns an RGB picture uint8 (H, W, 3) and a text.
+    controls: widgets by name. `explorer.set(image=3)` moves them from code. Where no widget can
+    show (GitHub, PDF), the picture alone is shown.
+    """
+
+    def __init__(self, title, draw, controls):
+        self.title, self._draw, self.controls = title, draw, controls
+        self._kept = OrderedDict()
+        self.label = widgets.Label(style={"description_width": "initial"})
+        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        knobs = widgets.VBox(list(controls.values()), layout=widgets.Layout(min_width="320px"))
+        view = widgets.VBox([self.image, self.label])
+        row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-start")
+        self.box = widgets.Box([knobs, view], layout=row)
+        for control in controls.values():
+            control.observe(self._update, "value")
+        self._update()
+
+    def values(self):
+        """Return the controls' values by name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def set(self, **values):
+        """Move controls from code and return the new label's text.
+
+        Raises ValueError for a control that there is not, or a value that it cannot take.
+        """
+        for name, value in values.items():
+            if name not in self.controls:
+                raise ValueError(
+                    f"no control is called {name!r}; there are {', '.join(self.controls)}"
+                )
+            control = self.controls[name]
+            try:
+                control.value = value
+            except Exception as error:
+                raise ValueError(f"{name} cannot be {value!r}: {error}") from error
+            if control.value != value:
+                raise ValueError(f"{name} cannot be {value!r}; it goes to {control.value!r}")
+        return self.label.value
+
+    def _update(self, _change=None):
+        values = self.values()
+        key = repr(values)
+        if key not in self._kept:
+            picture, text = self._draw(**values)
+            self._kept[key] = png(picture), text
+        self._kept.move_to_end(key)
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        self.image.value, self.label.value = self._kept[key]
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
+        return {
+            "text/plain": f"{self.title}: {', '.join(self.controls)}",
+            "image/png": self.image.value,
+            "application/vnd.jupyter.widget-view+json": view,
+        }
+
+
+def png(picture):
+    """Return an RGB picture uint8 (H, W, 3) as PNG bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def enlarge(picture, height=HEIGHT):
+    """Return a picture uint8 (H, W, 3) stretched to about `height` pixels, edges kept crisp."""
+    times = max(1, round(height / picture.shape[0]))
+    return np.repeat(np.repeat(picture, times, axis=0), times, axis=1)
+
+
+def slider(name, most, value=0):
+    """Return a slider over 0 to `most` that reacts while it is dragged."""
+    return widgets.IntSlider(value, 0, most, description=name, continuous_update=True)
+
+
+def dropdown(name, options, value=None):
+    """Return a drop-down list of options."""
+    return widgets.Dropdown(options=options, value=value or options[0], description=name)
+
+
+def grad_cam(world, images=None, network=None):
+    """Return an explorer of Grad-CAM with sliders for image, layer, class and overlay strength.
+
+    images: uint8 (N, H, W, 3), by default the world's test images. network: by default the world's.
+    """
+    network = world.network if network is None else network
+    images = world.test.images if images is None else np.asarray(images)
+    images = images[None] if images.ndim == 3 else images
+    layers = networks.layer_names(network)
+
+    def draw(image, layer, target, strength):
+        picture, number = images[image], world.class_names.index(target)
+        heat = cam.grad_cam(network, picture, target=number, layer=layers[layer])
+        heat = arrays.rescale(heat)
+        laid = arrays.overlay(picture, heat, plotting.colors(), strength / 100)
+        chance = networks.predict(network, picture)[0]
+        seen = ", ".join(f"{n} {p:.0%}" for n, p in zip(world.class_names, chance, strict=True))
+        text = f"{layers[layer]} for {target}; the network says {seen}"
+        return side_by_side(picture, laid), text
+
+    return Explorer(
+        "Grad-CAM explorer",
+        draw,
+        {
+            "image": slider("image", len(images) - 1),
+            "layer": slider("layer", len(layers) - 1, len(layers) - 1),
+            "target": dropdown("class", list(world.class_names)),
+            "strength": slider("overlay %", 100, 60),
+        },
+    )
+
+
+def own_photo(world, photo, network=None):
+    """Return an explorer of Grad-CAM on one picture, which an upload button exchanges for yours.
+
+    photo: uint8 (H, W, 3) to begin with. An upload is turned upright, cropped to its middle and
+    reduced to the network's size (`photos.read`); a file that is no picture is named in the label.
+    """
+    network = world.network if network is None else network
+    names, height, width = world.class_names, *photo.shape[:2]
+
+    def draw(upload, target, strength):
+        picture, problem = photo, ""
+        if upload:
+            try:
+                picture = photos.read(_content(upload), (height, width))
+            except ValueError as error:
+                problem = f"{error} Still showing the picture before. "
+        heat = cam.grad_cam(network, picture, target=names.index(target))
+        laid = arrays.overlay(picture, arrays.rescale(heat), plotting.colors(), strength / 100)
+        chance = networks.predict(network, picture)[0]
+        seen = ", ".join(f"{n} {p:.0%}" for n, p in zip(names, chance, strict=True))
+        return side_by_side(picture, laid), f"{problem}{target}? The network says {seen}"
+
+    upload = widgets.FileUpload(accept="image/*", multiple=False, description="your photo")
+    controls = {
+        "upload": upload,
+        "target": dropdown("class", list(names)),
+        "strength": slider("overlay %", 100, 60),
+    }
+    return Explorer("Your own photo", draw, controls)
+
+
+def _content(upload):
+    """Return the bytes of an upload, in the form of ipywidgets 7 (a dict) or of 8 (a tuple)."""
+    files = list(upload.values()) if isinstance(upload, dict) else list(upload)
+    return bytes(files[-1]["content"])
+
+
+def side_by_side(left, right):
+    """Return two pictures of equal size as one, enlarged, with a white gap between them."""
+    left, right = enlarge(left), enlarge(right)
+    return np.concatenate([left, np.full_like(left[:, :8], 255), right], axis=1)

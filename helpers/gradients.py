@@ -1,0 +1,161 @@
+"""The score of a target, and its gradient, plain or guided.
+
+A *score* is a logit: what stands before the softmax. Its gradient with respect to the picture, or
+to the output of a layer, says which small change would raise it. The functions whose names end in
+`_of` are for use while tracing (tensors in, tensors out); `explain` compiles and runs what is made
+of them.
+"""
+
+import contextlib
+
+import numpy as np
+import tensorflow as tf
+
+from helpers.networks import check_images, find_layer
+from helpers.tracing import compiled, in_batches, logits, seen, watch
+
+PREDICTED = -1  # stands for "the class that the network predicts" in an array of targets
+
+
+def scores(network, images, batch_size=64):
+    """Return the network's logits for images: float32 (N, classes).
+
+    Where the network ends in a softmax or sigmoid, the value before it. A single sigmoid z counts
+    as two classes, with logits -z and z.
+    """
+    batch, _ = check_images(network, images)
+    return in_batches(_compiled_scores(network, batch.shape), batch, batch_size=batch_size)[0]
+
+
+def _compiled_scores(network, shape):
+    return compiled(network, _scores, signature=(((None, *shape[1:]), "float32"),))
+
+
+def _scores(network, x):
+    return [logits(network(x, training=False))]
+
+
+def gradient(network, images, target=None, guided=False, batch_size=32):
+    """Return the gradient of the target's score with respect to the images, float32 in their shape.
+
+    `target` is None (the predicted class), an int, or one int per image. With `guided`, each ReLU
+    passes back only what is positive (Springenberg 2014). Raises ValueError for a target out of
+    range, and where a guided gradient finds no ReLU. (Simonyan 2013)
+    """
+    return explain(_gradient, network, images, target, bool(guided), batch_size=batch_size)[0]
+
+
+def _gradient(network, x, target, guided):
+    with guided_relus(network, x.graph) if guided else contextlib.nullcontext():
+        score = score_of(network, x, target)
+    return [gradient_of(score, x, "the images")]
+
+
+def activation_gradient(network, images, target=None, layer=None, batch_size=32):
+    """Return what a layer gives for images, and the gradient of the target's score there.
+
+    Two float32 arrays of the layer's shape (N, ...). The gradient is followed from the score back
+    to the layer and no further, so it costs little more than a prediction. Raises ValueError for
+    an unknown layer, and one that the network does not call or that does not reach the score.
+    """
+    find_layer(network, layer)
+    run = _activation_gradient
+    return tuple(explain(run, network, images, target, layer, batch_size=batch_size))
+
+
+def _activation_gradient(network, x, target, layer):
+    score, activation = score_and_activation_of(network, x, target, layer)
+    return [tf.cast(activation, tf.float32), gradient_of(score, activation, f"layer {layer!r}")]
+
+
+def explain(function, network, images, target, *options, batch_size=32):
+    """Run `function(network, x, target, *options) -> list of tensors (N, ...)` on images, compiled.
+
+    It is traced once for each network, picture size and options. Returns float32 arrays, without
+    the first axis for a single image. `batch_size` images at a time are in memory.
+    """
+    batch, single = check_images(network, images)
+    targets = check_target(network, batch, target)
+    signature = (((None, *batch.shape[1:]), "float32"), ((None,), "int32"))
+    run = compiled(network, function, *options, signature=signature)
+    results = in_batches(run, batch, targets, batch_size=batch_size)
+    return [result[0] if single else result for result in results]
+
+
+def check_target(network, batch, target):
+    """Return one int32 per image for None, an int or one int per image; ValueError out of range."""
+    if target is None:
+        return np.full(len(batch), PREDICTED, np.int32)
+    targets = np.asarray(target)
+    if targets.dtype.kind not in "ui" or targets.shape not in ((), (len(batch),)):
+        raise ValueError(
+            f"target must be None, an int or one int for each of the {len(batch)} images, "
+            f"not {target!r}."
+        )
+    (shape,) = _compiled_scores(network, batch.shape).output_shapes
+    if targets.min() < 0 or targets.max() >= shape[1]:
+        raise ValueError(
+            f"target must be 0 to {shape[1] - 1}: the network has {shape[1]} scores, "
+            f"and no {target!r}."
+        )
+    return np.broadcast_to(targets, len(batch)).astype(np.int32)
+
+
+def score_of(network, x, target):
+    """Return the target's logit (N,) for a traced batch; a target of -1 is the predicted class."""
+    values = logits(network(x, training=False))
+    predicted = tf.argmax(values, axis=1, output_type=tf.int32)
+    chosen = tf.where(target == PREDICTED, predicted, target)
+    return tf.gather(values, chosen, batch_dims=1)
+
+
+def score_and_activation_of(network, x, target, layer):
+    """Return the target's logit (N,) and the layer's output (N, ...), from one call."""
+    watched = find_layer(network, layer)
+    with watch([watched]) as outputs:
+        score = score_of(network, x, target)
+    return score, seen(outputs, watched, x)
+
+
+def gradient_of(score, tensor, name):
+    """Return d score / d tensor in the graph; ValueError where no path leads from one to the other.
+
+    Each image's score depends on that image alone, so one sum over the batch serves them all.
+    """
+    (slope,) = tf.gradients(score, tensor)
+    if slope is None:
+        raise ValueError(f"The score does not depend on {name}: no gradient flows back to it.")
+    return tf.cast(tf.convert_to_tensor(slope), tf.float32)
+
+
+@contextlib.contextmanager
+def guided_relus(network, graph):
+    """Give every ReLU that is traced within this block the guided gradient.
+
+    Only the graph that is being traced knows of it: no layer's activation is exchanged. A ReLU is
+    what TensorFlow calls Relu or Relu6, however Keras spells it; a maximum(x, 0) of one's own is
+    none. Raises ValueError where there is no ReLU, or one is hidden inside a `tf.function` of the
+    network's own: a plain gradient must not pass for a guided one.
+    """
+    with graph.gradient_override_map({"Relu": "CourseGuidedRelu", "Relu6": "CourseGuidedRelu6"}):
+        yield
+    if not any(op.type in ("Relu", "Relu6") for op in graph.get_operations()):
+        raise ValueError(f"The network {network.name!r} has no ReLU to guide the gradient.")
+    functions = graph.as_graph_def().library.function
+    if any(node.op in ("Relu", "Relu6") for function in functions for node in function.node_def):
+        raise ValueError(
+            f"The network {network.name!r} hides a ReLU inside a tf.function of its own: remove "
+            "the @tf.function (Keras compiles the network anyway)."
+        )
+
+
+def _guided(plain):
+    def guided(op, slope):
+        return plain(gradients=tf.nn.relu(slope), features=op.outputs[0])
+
+    return guided
+
+
+for _name, _plain in ("Relu", tf.raw_ops.ReluGrad), ("Relu6", tf.raw_ops.Relu6Grad):
+    with contextlib.suppress(KeyError):  # registered already, when this module is loaded again
+        tf.RegisterGradient(f"CourseGuided{_name}")(_guided(_plain))

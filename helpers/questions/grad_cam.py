@@ -1,0 +1,134 @@
+"""Questions of lesson 05: Grad-CAM, from one cell of a map to a way of breaking it."""
+
+import numpy as np
+
+from helpers import cam, metrics
+from helpers.exercises import Question, given
+from helpers.networks import predict
+from helpers.worlds import load_world
+
+
+def _pixels_of_a_cell(answer):
+    value = float(answer)
+    if value == 16:
+        return None
+    if value == 8:
+        return "There are 8 cells in a row; how many of the 128 pixels does each one cover?"
+    if value == 256:
+        return "That is the number of pixels in the square; we ask for its side."
+    return f"Divide the picture's width by the number of cells in a row: not {value:g}."
+
+
+def _weights(function):
+    rng = np.random.default_rng(3)
+    for shape in ((8, 8, 5), (7, 4, 3), (1, 1, 2)):
+        gradient = rng.normal(size=shape).astype(np.float32)
+        got = np.asarray(given(function(gradient)))
+        if got.shape != shape[-1:]:
+            return (
+                f"For gradients {shape} give one weight a channel, {shape[-1:]}, not {got.shape}."
+            )
+        if np.allclose(got, gradient.sum((0, 1)), atol=1e-5) and shape[0] * shape[1] > 1:
+            return "You added up; Grad-CAM takes the average, so that map size does not matter."
+        if not np.allclose(got, gradient.mean((0, 1)), atol=1e-5):
+            return "A weight is the average of its channel's gradient over all places."
+    return None
+
+
+def _heat(function):
+    rng = np.random.default_rng(4)
+    for sign in (1, -1):
+        activation = np.abs(rng.normal(size=(6, 5, 4))).astype(np.float32)
+        gradient = sign * np.abs(rng.normal(size=(6, 5, 4))).astype(np.float32)
+        gradient[..., 0] *= -1
+        summed = activation @ gradient.mean((0, 1))
+        got = np.asarray(given(function(activation, gradient)))
+        if got.shape != (6, 5):
+            return f"The heat has one number a place, here (6, 5), not {got.shape}."
+        if np.allclose(got, summed, atol=1e-4) and summed.min() < 0:
+            return "Some of your heat is negative; Grad-CAM keeps only what speaks for the class."
+        if not np.allclose(got, np.maximum(summed, 0), atol=1e-4):
+            return "Weigh the channels, add them up, and only then cut off what is below zero."
+    return None
+
+
+def _clue_of_cloudy(answer):
+    world = load_world("drawn")
+    if answer not in world.part_names:
+        return f"Answer with one of {', '.join(world.part_names)}."
+    rows = slice(0, 40)
+    heat = cam.grad_cam(world.load_network("pets_cloudy"), world.test.images[rows])
+    shares = metrics.part_scores(heat, world.test.parts[rows], world.part_names)
+    most = max(world.part_names, key=lambda name: np.nanmean(shares[name]))
+    if answer == most:
+        return None
+    return f"Only {np.nanmean(shares[answer]):.0%} of its heat lies there, more lies elsewhere."
+
+
+def _right_but_elsewhere(answer):
+    world = load_world("drawn")
+    row = int(answer)
+    if not 0 <= row < len(world.test.images):
+        return f"The test pictures are numbered 0 to {len(world.test.images) - 1}."
+    image, parts = world.test.images[row], world.test.parts[row]
+    if int(predict(world.network, image)[0].argmax()) != world.test.labels[row]:
+        return f"The network gets picture {row} wrong; find one that it gets right."
+    heat = cam.grad_cam(world.network, image, target=int(world.test.labels[row]))
+    if not heat.any():
+        return f"The map of picture {row} is empty, so that it points nowhere."
+    if metrics.pointing_game(heat, parts > 0):
+        return f"On picture {row} the hottest pixel lies on the animal."
+    return None
+
+
+QUESTIONS = (
+    Question(
+        _pixels_of_a_cell,
+        ("The picture is 128 pixels wide, the map is 8 cells wide.", "Each pool halves the size."),
+        "answer = 128 / 8",
+        "answer = 8",
+    ),
+    Question(
+        _weights,
+        (
+            "A gradient (h, w, channels) has to become (channels,).",
+            "gradient.mean(axis=...) over the two axes of place.",
+        ),
+        "def answer(gradient):\n    return gradient.mean(axis=(0, 1))",
+        "def answer(gradient):\n    return gradient.sum(axis=(0, 1))",
+    ),
+    Question(
+        _heat,
+        (
+            "Each channel of the activation counts as much as its weight; then add them up.",
+            "activation @ weights does both. What must not be left in a map of evidence for?",
+        ),
+        "def answer(activation, gradient):\n"
+        "    return np.maximum(activation @ gradient.mean(axis=(0, 1)), 0)",
+        "def answer(activation, gradient):\n    return activation @ gradient.mean(axis=(0, 1))",
+    ),
+    Question(
+        _clue_of_cloudy,
+        (
+            "In its training pictures the dogs stood under clouds and the cats in the sun.",
+            "A sky is part of the …",
+        ),
+        'answer = "background"',
+        'answer = "tongue"',
+    ),
+    Question(
+        _right_but_elsewhere,
+        (
+            "Compute the maps of all test pictures, for their true classes.",
+            "metrics.pointing_game(maps, parts > 0) is False where the hottest pixel is off.",
+            "It must be False where networks.predict is right and the map is not empty.",
+        ),
+        "labels, images = world.test.labels, world.test.images\n"
+        "right = networks.predict(world.network, images).argmax(axis=1) == labels\n"
+        "maps = cam.grad_cam(world.network, images, target=labels)\n"
+        "off = ~metrics.pointing_game(maps, world.test.parts > 0) & maps.any(axis=(1, 2))\n"
+        "answer = np.flatnonzero(right & off)[0]",
+        "maps = cam.grad_cam(world.network, world.test.images, target=world.test.labels)\n"
+        "answer = np.flatnonzero(metrics.pointing_game(maps, world.test.parts > 0))[0]",
+    ),
+)

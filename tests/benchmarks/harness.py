@@ -1,0 +1,69 @@
+"""Measure functions side by side: one process, one after another in turn, medians of ratios."""
+
+import platform
+import statistics
+import time
+import warnings
+
+import psutil
+
+
+def ratios(unit, functions, seconds=20.0, rounds=31):
+    """Return how many times as long as `unit` each function takes, warm, and the unit's seconds.
+
+    In each round every function runs once and is divided by the same round's unit, so what else
+    the machine does meanwhile weighs on both. Ends after `rounds`, or `seconds` if at least five.
+    A function that raises gets, in place of a number, what it said.
+    """
+    found, working = {}, {}
+    for name, function in functions.items():
+        try:
+            for _ in range(2):  # traces, then settles
+                _quietly(function)
+            working[name] = function
+        except Exception as error:  # a peer that cannot do it is a finding, not a failure
+            found[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+    _quietly(unit)
+    times = {name: [] for name in working}
+    units, begun = [], time.perf_counter()
+    while len(units) < rounds and (len(units) < 5 or time.perf_counter() - begun < seconds):
+        units.append(_time(unit))
+        for name, function in working.items():
+            times[name].append(_time(function) / units[-1])
+    found |= {name: statistics.median(measured) for name, measured in times.items()}
+    return {name: found[name] for name in functions}, statistics.median(units)
+
+
+def _time(function):
+    begun = time.perf_counter()
+    _quietly(function)
+    return time.perf_counter() - begun
+
+
+def _quietly(function):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        function()
+
+
+def machine():
+    """Return one line that says what these numbers were measured on."""
+    import tensorflow as tf
+
+    devices = [device.device_type for device in tf.config.list_physical_devices()]
+    return (
+        f"{platform.machine()}, {psutil.cpu_count()} cores, "
+        f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {' and '.join(sorted(set(devices)))}; "
+        f"Python {platform.python_version()}, TensorFlow {tf.__version__}"
+    )
+
+
+def table(rows):
+    """Return rows of text, the first one the head, as a Markdown table."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)

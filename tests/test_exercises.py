@@ -1,0 +1,86 @@
+"""Exercises: every solution passes, every wrong answer fails, a blank is a blank."""
+
+import json
+
+import numpy as np
+import pytest
+
+from helpers import cam, exercises, load_world, metrics, networks
+
+NAMES = [name for lesson in exercises.LESSONS for name in exercises.questions(lesson)]
+
+
+@pytest.fixture(autouse=True)
+def no_progress_file(monkeypatch):
+    monkeypatch.delenv("COURSE_PROGRESS", raising=False)
+
+
+def answer_of(code):
+    """Run the code of an answer as a learner would, after the lesson's imports."""
+    known = dict(np=np, cam=cam, metrics=metrics, networks=networks, world=load_world("drawn"))
+    exec(code, known)
+    return known["answer"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_solution_passes_and_the_wrong_answer_does_not(name):
+    question = exercises.find(name)
+    outcome = exercises.check(name, answer_of(question.solution))
+    assert outcome.state == "correct", outcome
+    outcome = exercises.check(name, answer_of(question.wrong))
+    assert outcome.state == "incorrect" and len(outcome.message) > 20, outcome
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_blank_is_not_attempted_and_nonsense_cannot_be_told(name):
+    blank = exercises.BLANK
+    for nothing in (None, ..., blank, 1 + blank, blank.mean(axis=0), blank[3] / 2):
+        assert exercises.check(name, nothing).state == "not attempted"
+    if callable(answer_of(exercises.find(name).solution)):
+        assert exercises.check(name, lambda *_: blank).state == "not attempted"
+        assert exercises.check(name, lambda: 1).state == "cannot tell"
+    outcome = exercises.check(name, object())
+    assert outcome.state in ("cannot tell", "incorrect")
+    assert outcome.state == "incorrect" or "TypeError" in outcome.message
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hints_go_from_gentle_to_plain(name):
+    hints = exercises.find(name).hints
+    assert 1 < len(hints) <= 3 and all(len(hint) > 15 for hint in hints)
+    assert f"(hint 1 of {len(hints)})" in repr(exercises.hint(name))
+    assert hints[-1] in exercises.hint(name, len(hints))
+    with pytest.raises(ValueError, match=f"hints 1 to {len(hints)}, not 9"):
+        exercises.hint(name, 9)
+    assert repr(exercises.solution(name)) == exercises.find(name).solution
+
+
+def test_unknown_exercises_are_named_with_those_there_are():
+    with pytest.raises(ValueError, match="no exercise is called 'cam.99'; there are cam.1, cam.2"):
+        exercises.check("cam.99", 1)
+    with pytest.raises(ValueError, match="no lesson is called 'dance'; there are start, cam"):
+        exercises.hint("dance.1")
+
+
+def test_an_outcome_shows_itself_as_text_and_as_html():
+    outcome = exercises.Outcome("cam.1", "incorrect", "5 < 6 & so on")
+    assert repr(outcome) == "✘ cam.1: incorrect. 5 < 6 & so on"
+    assert "5 &lt; 6 &amp; so on" in outcome._repr_html_()
+
+
+def test_numpy_leaves_arithmetic_with_a_blank_to_the_blank():
+    blank = exercises.BLANK
+    assert isinstance(np.ones(3) * blank + 1, exercises.Blank)
+    assert repr(blank) == "____"
+
+
+def test_progress_is_noted_only_where_asked(tmp_path, monkeypatch):
+    exercises.check("cam.1", 16)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    exercises.check("cam.1", 8)
+    exercises.check("cam.1", 16)
+    exercises.check("start.1", 0)
+    noted = json.loads((tmp_path / "progress.json").read_text())
+    assert noted == {"cam.1": "correct", "start.1": "incorrect"}
+    assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]

@@ -1,0 +1,102 @@
+"""Explorers: a control moved is another picture; wrong values are named; memory is bounded."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import cam, explorers, load_world, networks
+
+
+@pytest.fixture(scope="module")
+def world():
+    return load_world("drawn")
+
+
+def shown(explorer):
+    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
+
+
+def test_every_control_changes_the_picture(world):
+    explorer = explorers.grad_cam(world)
+    before = shown(explorer)
+    assert before.ndim == 3 and before.shape[0] >= 256
+    for name, value in (("image", 5), ("layer", 6), ("target", "dog"), ("strength", 20)):
+        explorer.set(**{name: value})
+        after = shown(explorer)
+        assert not np.array_equal(before, after), name
+        before = after
+
+
+def test_the_label_says_what_is_seen(world):
+    explorer = explorers.grad_cam(world)
+    label = explorer.set(image=7, layer=12, target="dog")
+    chance = networks.predict(world.network, world.test.images[7])[0]
+    assert label.startswith("block5_conv3 for dog; the network says ")
+    assert f"cat {chance[0]:.0%}" in label and f"dog {chance[1]:.0%}" in label
+
+
+def test_at_strength_zero_both_halves_are_the_picture(world):
+    explorer = explorers.grad_cam(world, images=world.test.images[3])
+    explorer.set(strength=0)
+    picture = shown(explorer)
+    half = (picture.shape[1] - 8) // 2
+    assert np.array_equal(picture[:, :half], picture[:, half + 8 :])
+    assert np.array_equal(picture[::3, :half:3], world.test.images[3])
+
+
+def test_values_that_cannot_be_are_named(world):
+    explorer = explorers.grad_cam(world)
+    with pytest.raises(ValueError, match="no control is called 'colour'; there are image, layer"):
+        explorer.set(colour=3)
+    with pytest.raises(ValueError, match="image cannot be 4000; it goes to 399"):
+        explorer.set(image=4000)
+    with pytest.raises(ValueError, match="target cannot be 'owl'"):
+        explorer.set(target="owl")
+
+
+def test_a_picture_seen_before_is_not_drawn_again_and_memory_is_bounded(monkeypatch):
+    drawn = []
+
+    def draw(number):
+        drawn.append(number)
+        return np.full((4, 4, 3), number, np.uint8), str(number)
+
+    monkeypatch.setattr(explorers, "KEPT", 3)
+    explorer = explorers.Explorer("counter", draw, {"number": explorers.slider("number", 9)})
+    for number in (1, 2, 1, 3, 1, 0):
+        assert explorer.set(number=number) == str(number)
+    assert drawn == [0, 1, 2, 3, 0]
+    assert len(explorer._kept) == 3
+
+
+def test_what_is_shown_has_a_picture_where_no_widget_can_be(world):
+    bundle = explorers.grad_cam(world)._repr_mimebundle_()
+    assert bundle["text/plain"] == "Grad-CAM explorer: image, layer, target, strength"
+    assert bundle["image/png"][:4] == b"\x89PNG"
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
+
+
+def upload(content, version=8):
+    entry = {"name": "mine.jpg", "content": memoryview(content)}
+    return (entry,) if version == 8 else {"mine.jpg": entry}
+
+
+@pytest.mark.parametrize("version", [7, 8])
+def test_an_upload_is_read_in_either_version_of_the_widgets(version):
+    photo = explorers.png(np.zeros((3, 3, 3), np.uint8))
+    assert explorers._content(upload(photo, version)) == photo
+
+
+def test_your_own_photo_is_shown_and_what_is_no_photo_is_named(world):
+    first, mine = world.test.images[0], world.test.images[1]
+    explorer = explorers.own_photo(world, first)
+    explorer.set(strength=0)
+    explorer.controls["upload"].value = upload(explorers.png(mine))
+    assert np.array_equal(shown(explorer)[::3, :384:3], mine)
+    explorer.controls["upload"].value = upload(b"no picture at all")
+    assert np.array_equal(shown(explorer)[::3, :384:3], first)
+    assert "mine" in explorer.label.value or "picture" in explorer.label.value
+    heat = cam.grad_cam(world.network, first, target=0)
+    assert heat.shape == first.shape[:2]
