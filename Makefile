@@ -45,7 +45,7 @@ test-notebooks: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -c .ci/pins.txt --editable .[bench] --no-build-isolation
-	$(PYTHON_HERE) -m tests.benchmarks
+	$(PYTHON_HERE) tests/benchmarks
 
 networks: $(INSTALLED)
 	$(PYTHON_HERE) data/networks/make.py

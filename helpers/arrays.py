@@ -8,6 +8,8 @@ Pictures are (H, W, C) or (N, H, W, C), maps (H, W) or (N, H, W).
 
 import numpy as np
 
+DIM = 0.55  # how bright the grey picture under a heat map is
+
 
 def rescale(array, percentile=100.0, low=0.0):
     """Rescale an unsigned map to 0-1 for display.
@@ -80,12 +82,13 @@ def as_rgb(image):
     return np.broadcast_to(grey, (*grey.shape[:2], 3))
 
 
-def overlay(image, heat, colors, strength=0.7):
-    """Lay a heat map over a picture in colour: the hotter, the less of the picture shows through.
+def overlay(image, heat, colors, strength=0.8):
+    """Lay a heat map in colour over a picture that is dimmed to grey, so that the heat stands out.
 
     `image` is (H, W, 3) in 0-255, `heat` is (H, W) in 0-1, `colors` is a (256, 3) uint8 table from
-    cold to hot (`plotting.colors` makes one). `strength` in 0-1 is how opaque the hottest spot is;
-    where the heat is zero, the picture is untouched. Returns (H, W, 3) uint8.
+    cold to hot (`plotting.colors` makes one). `strength` in 0-1: at 0 the picture is untouched, at
+    1 it is grey where the heat is zero and hidden at the hottest spot; opacity goes with the
+    square root of the heat. Returns (H, W, 3) uint8.
 
     Raises ValueError when the shapes do not fit, or heat or strength leaves 0-1.
     """
@@ -100,9 +103,10 @@ def overlay(image, heat, colors, strength=0.7):
         raise ValueError(f"strength is {strength}; it must lie in 0-1")
     if not (heat.min() >= 0 and heat.max() <= 1):
         raise ValueError(f"heat spans {heat.min():.3g} to {heat.max():.3g}; rescale it to 0-1")
-    opacity = strength * heat[..., None].astype(np.float32)
+    opacity = strength * np.sqrt(heat[..., None].astype(np.float32))
     color = colors[np.round(heat * 255).astype(np.uint8)]
-    return np.round((1 - opacity) * image + opacity * color).astype(np.uint8)
+    dimmed = (1 - strength) * image + strength * DIM * image.mean(axis=2, keepdims=True)
+    return np.round((1 - opacity) * dimmed + opacity * color).astype(np.uint8)
 
 
 def tile(images, columns=None, gap=2, background=255):

@@ -4,6 +4,7 @@ There is one pattern. An `Explorer` has controls, a function `draw(**values)` th
 picture and a label, and one `widgets.Image` that shows it as PNG. No maths happens here.
 """
 
+import base64
 import io
 from collections import OrderedDict
 
@@ -39,8 +40,11 @@ class Explorer:
         self._update()
 
     def values(self):
-        """Return the controls' values by name."""
-        return {name: control.value for name, control in self.controls.items()}
+        """Return the controls' values by name; of an upload, its bytes or None."""
+        return {
+            name: _content(c.value) if isinstance(c, widgets.FileUpload) else c.value
+            for name, c in self.controls.items()
+        }
 
     def set(self, **values):
         """Move controls from code and return the new label's text.
@@ -63,7 +67,7 @@ class Explorer:
 
     def _update(self, _change=None):
         values = self.values()
-        key = repr(values)
+        key = tuple(values.items())
         if key not in self._kept:
             picture, text = self._draw(**values)
             self._kept[key] = png(picture), text
@@ -73,12 +77,17 @@ class Explorer:
         self.image.value, self.label.value = self._kept[key]
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
-        return {
+        kind, picture = plotting.smallest(bytes(self.image.value))
+        data = {
             "text/plain": f"{self.title}: {', '.join(self.controls)}",
-            "image/png": self.image.value,
-            "application/vnd.jupyter.widget-view+json": view,
+            kind: base64.b64encode(picture).decode("ascii"),
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self.box.model_id,
+            },
         }
+        return data, {kind: {"alt": f"{self.title}: {self.label.value}"}}
 
 
 def png(picture):
@@ -131,7 +140,7 @@ def grad_cam(world, images=None, network=None):
             "image": slider("image", len(images) - 1),
             "layer": slider("layer", len(layers) - 1, len(layers) - 1),
             "target": dropdown("class", list(world.class_names)),
-            "strength": slider("overlay %", 100, 60),
+            "strength": slider("overlay %", 100, 80),
         },
     )
 
@@ -149,7 +158,7 @@ def own_photo(world, photo, network=None):
         picture, problem = photo, ""
         if upload:
             try:
-                picture = photos.read(_content(upload), (height, width))
+                picture = photos.read(upload, (height, width))
             except ValueError as error:
                 problem = f"{error} Still showing the picture before. "
         heat = cam.grad_cam(network, picture, target=names.index(target))
@@ -162,15 +171,15 @@ def own_photo(world, photo, network=None):
     controls = {
         "upload": upload,
         "target": dropdown("class", list(names)),
-        "strength": slider("overlay %", 100, 60),
+        "strength": slider("overlay %", 100, 80),
     }
     return Explorer("Your own photo", draw, controls)
 
 
 def _content(upload):
-    """Return the bytes of an upload, in the form of ipywidgets 7 (a dict) or of 8 (a tuple)."""
+    """Return an upload's bytes or None, from the form of ipywidgets 7 (a dict) or 8 (a tuple)."""
     files = list(upload.values()) if isinstance(upload, dict) else list(upload)
-    return bytes(files[-1]["content"])
+    return bytes(files[-1]["content"]) if files else None
 
 
 def side_by_side(left, right):

@@ -6,17 +6,13 @@ carries a text that says what it shows (`alt`) for those who do not see it. `dis
 draws: `figure_to_png` then gives the bytes, for a widget or a file.
 """
 
-import io
-import sys
-
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from helpers import arrays
+from helpers.figures import DPI, Picture, figure_to_png, smallest  # noqa: F401
 
-DPI = 100
 FONT_SIZE = 12  # points; nothing in a figure is smaller than 11
 HEAT, SIGNED = "inferno", "RdBu_r"
 # Okabe and Ito (2008), eight colours that colour-blind eyes tell apart.
@@ -39,39 +35,6 @@ STYLE = {
     "figure.constrained_layout.h_pad": 0.08,
     "figure.dpi": DPI,
 }
-
-
-class Picture(Figure):
-    """A Matplotlib figure that a notebook shows once, with its alt text.
-
-    It belongs to no pyplot window, so nothing shows it a second time and nothing keeps it alive.
-    """
-
-    alt = ""
-    _shown_by = None  # the run of a cell that has shown it
-
-    def show_once(self):
-        """Show the figure in the running cell, unless this cell has shown it already."""
-        shell = _notebook()
-        if shell is None:
-            return
-        run = shell.parent_header["header"]["msg_id"]  # each run of a cell answers its own message
-        if self._shown_by == run:
-            return
-        self._shown_by = run
-        from IPython.display import display
-
-        data = {"image/png": figure_to_png(self), "text/plain": self.alt}
-        display(data, raw=True, metadata={"image/png": {"alt": self.alt}})
-
-    _ipython_display_ = show_once
-
-
-def figure_to_png(figure):
-    """Return a figure as the bytes of a PNG file."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=DPI)
-    return file.getvalue()
 
 
 def colors(name=HEAT):
@@ -123,7 +86,7 @@ def show_grid(images, titles=None, columns=None, alt=None, width=10.0, display=T
     return _finish(figure, alt or described or f"{len(images)} pictures", display)
 
 
-def show_overlay(image, heat, title="", strength=0.7, cmap=HEAT, alt=None, display=True):
+def show_overlay(image, heat, title="", strength=0.8, cmap=HEAT, alt=None, display=True):
     """Show an unsigned map laid over its picture, its strongest spot in full colour.
 
     `image` is (H, W, 3) as for `show`, `heat` is (h, w), >= 0, and is resized to the picture.
@@ -212,9 +175,3 @@ def _finish(figure, alt, display):
     if display:
         figure.show_once()
     return figure
-
-
-def _notebook():
-    """The running IPython shell when it has a notebook or other front end, else None."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return shell if hasattr(shell, "kernel") else None

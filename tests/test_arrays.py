@@ -91,11 +91,15 @@ def test_as_rgb_refuses_what_is_no_picture(image):
 
 
 def test_overlay_blends_by_heat():
-    image = np.full((1, 3, 3), 100, np.uint8)
-    laid = arrays.overlay(image, np.array([[0.0, 0.5, 1.0]]), LUT, strength=0.5)
-    assert laid[0, 0].tolist() == [100, 100, 100]  # cold: the picture itself
-    assert laid[0, 2].tolist() == [(100 + 255) // 2 + 1, 50, (100 + 7) // 2 + 1]
-    assert laid[0, 1].tolist() == [107, 107, 77]  # a quarter of (128, 127, 7)
+    image = np.tile(np.uint8([60, 100, 140]), (1, 3, 1))
+    heat = np.array([[0.0, 0.25, 1.0]])
+    assert np.array_equal(arrays.overlay(image, heat, LUT, strength=0), image)
+    laid = arrays.overlay(image, heat, LUT, strength=1)
+    assert laid[0, 0].tolist() == [55, 55, 55]  # cold: the picture in dim grey
+    assert laid[0, 2].tolist() == LUT[255].tolist()  # hot: the colour alone
+    assert np.abs(laid[0, 1] - (55 + LUT[64].astype(float)) / 2).max() <= 0.5  # root of a quarter
+    half = arrays.overlay(image, heat, LUT, strength=0.5)[0, 2]
+    assert np.abs(half - (LUT[255] + (image[0, 0] + 55.0) / 2) / 2).max() <= 0.5
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def module_name(path):
 
 # A module imports only from rows above its own.
 LAYERS = (
-    ("anatomy", "arrays", "cache", "canvas", "runtime", "storage", "tracing"),
+    ("anatomy", "arrays", "cache", "canvas", "figures", "runtime", "storage", "tracing"),
     ("face", "networks", "plotting", "scenery"),
     ("gradients", "heads", "photos", "portrait"),
     ("drawn",),

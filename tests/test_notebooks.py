@@ -133,8 +133,8 @@ def test_every_picture_has_an_alt_text(notebook):
                 assert re.search(r'\balt="[^"]+"', image), image[:80]
             continue
         for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                alt = output.metadata.get("image/png", {}).get("alt")
+            for kind in {"image/png", "image/jpeg"} & set(output.get("data", {})):
+                alt = output.metadata.get(kind, {}).get("alt")
                 assert alt, f"a figure without alt text (use plotting) in: {cell.source[:60]}"
 
 

@@ -19,22 +19,6 @@ def _pixels_of_a_cell(answer):
     return f"Divide the picture's width by the number of cells in a row: not {value:g}."
 
 
-def _weights(function):
-    rng = np.random.default_rng(3)
-    for shape in ((8, 8, 5), (7, 4, 3), (1, 1, 2)):
-        gradient = rng.normal(size=shape).astype(np.float32)
-        got = np.asarray(given(function(gradient)))
-        if got.shape != shape[-1:]:
-            return (
-                f"For gradients {shape} give one weight a channel, {shape[-1:]}, not {got.shape}."
-            )
-        if np.allclose(got, gradient.sum((0, 1)), atol=1e-5) and shape[0] * shape[1] > 1:
-            return "You added up; Grad-CAM takes the average, so that map size does not matter."
-        if not np.allclose(got, gradient.mean((0, 1)), atol=1e-5):
-            return "A weight is the average of its channel's gradient over all places."
-    return None
-
-
 def _heat(function):
     rng = np.random.default_rng(4)
     for sign in (1, -1):
@@ -87,15 +71,6 @@ QUESTIONS = (
         ("The picture is 128 pixels wide, the map is 8 cells wide.", "Each pool halves the size."),
         "answer = 128 / 8",
         "answer = 8",
-    ),
-    Question(
-        _weights,
-        (
-            "A gradient (h, w, channels) has to become (channels,).",
-            "gradient.mean(axis=...) over the two axes of place.",
-        ),
-        "def answer(gradient):\n    return gradient.mean(axis=(0, 1))",
-        "def answer(gradient):\n    return gradient.sum(axis=(0, 1))",
     ),
     Question(
         _heat,
