@@ -5,6 +5,8 @@ smooth edges in the picture, and tells for every final pixel which parts touch i
 Coordinates are (x, y) in final pixels; the origin is the upper left corner.
 """
 
+import functools
+
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
@@ -32,6 +34,7 @@ class Canvas:
         height, width = background.shape[0], background.shape[1]
         self.size = (width * OVERSAMPLE, height * OVERSAMPLE)
         self.picture = Image.fromarray(background).resize(self.size, Image.Resampling.NEAREST)
+        self.pen = ImageDraw.Draw(self.picture)
         self.labels = Image.new("L", self.size, 0)
         self.without = frozenset()
 
@@ -42,7 +45,7 @@ class Canvas:
         points = np.asarray(points) * OVERSAMPLE
         outline = [tuple(point) for point in points.tolist()]
         if clip is None:
-            ImageDraw.Draw(self.picture).polygon(outline, fill=tuple(colour))
+            self.pen.polygon(outline, fill=tuple(colour))
             if part is not None:
                 ImageDraw.Draw(self.labels).polygon(outline, fill=PART_IDS[part])
             return
@@ -65,7 +68,7 @@ class Canvas:
             return
         path = [tuple(point) for point in (np.asarray(points) * OVERSAMPLE).tolist()]
         thickness = max(1, round(width * OVERSAMPLE))
-        ImageDraw.Draw(self.picture).line(path, tuple(colour), thickness, joint="curve")
+        self.pen.line(path, tuple(colour), thickness, joint="curve")
         if part is not None:
             ImageDraw.Draw(self.labels).line(path, PART_IDS[part], thickness, joint="curve")
 
@@ -105,9 +108,15 @@ def curve(points, samples=8):
     return (spans / 2).reshape(-1, 2)
 
 
+@functools.cache
+def _circle(samples):
+    turn = np.linspace(0, 2 * np.pi, samples, endpoint=False)
+    return np.cos(turn), np.sin(turn)
+
+
 def oval(x, y, rx, ry=None, angle=0.0, samples=36):
     """Return the outline (samples, 2) of an ellipse, turned by `angle` radians."""
-    turn = np.linspace(0, 2 * np.pi, samples, endpoint=False)
-    a, b = rx * np.cos(turn), (rx if ry is None else ry) * np.sin(turn)
+    circle = _circle(samples)
+    a, b = rx * circle[0], (rx if ry is None else ry) * circle[1]
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([x + a * cos - b * sin, y + a * sin + b * cos], axis=-1)

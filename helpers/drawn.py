@@ -102,8 +102,10 @@ def _render(kinds, seed, without, sky):
         _occlude(canvas, rng)
     picture, parts = canvas.finish()
     image, parts = _develop(picture * light[..., None], parts, rng)
-    wider = np.asarray(Image.fromarray(animals).filter(ImageFilter.MaxFilter(3)))
-    return image, parts, np.where((parts > 0) & (animals == 0), wider, animals)
+    if len(kinds) == 2:
+        wider = np.asarray(Image.fromarray(animals).filter(ImageFilter.MaxFilter(3)))
+        animals = np.where((parts > 0) & (animals == 0), wider, animals)
+    return image, parts, animals
 
 
 def _pose(rng, traits, number, count):

@@ -15,7 +15,7 @@ import numpy as np
 from helpers import cache, drawn, photos, runtime
 
 NAMES = ("drawn", "photos")
-PER_CLASS = 600  # drawn pictures to train on
+PER_CLASS, PER_OTHER_KIND = 600, 400  # drawn pictures to train on
 NETWORKS = Path(__file__).resolve().parent.parent / "data" / "networks"
 
 
@@ -84,6 +84,14 @@ class World:
         return networks.load(NETWORKS / f"{name}.keras")
 
 
+def load_animals(cache=None):
+    """Return a `Split` of the ten kinds that are neither cat nor dog, to learn from beforehand.
+
+    400 pictures of each of `drawn.OTHERS`, in turn, drawn on first use and kept in the cache.
+    """
+    return Split(**_drawn_train(cache, drawn.OTHERS, PER_OTHER_KIND))
+
+
 def load_world(name=None, network=None, photos=None, cache=None):
     """Open the drawn world or your own photos: pictures, labels, parts and a network in one object.
 
@@ -124,7 +132,9 @@ def _drawn_world(path, cache_folder):
     given = path and _fitting_the_drawn(path)
 
     def split(part):
-        return Split(*drawn.load_test()) if part == "test" else Split(**_drawn_train(cache_folder))
+        if part == "test":
+            return Split(*drawn.load_test())
+        return Split(**_drawn_train(cache_folder, drawn.PETS, PER_CLASS))
 
     def network(world):
         return given or world.load_network("pets")
@@ -149,17 +159,17 @@ def _fitting_the_drawn(path):
     return network
 
 
-def _drawn_train(cache_folder):
-    """Return images, labels and parts of the drawn training set: drawn once, then kept."""
+def _drawn_train(cache_folder, kinds, count):
+    """Return images, labels and parts of drawings to train on: drawn once, then kept."""
 
-    def draw(count, progress=None):
-        columns = drawn.dataset(drawn.PETS, count, progress=progress)
+    def draw(number, progress=None):
+        columns = drawn.dataset(kinds, number, progress=progress)
         return dict(zip(("images", "labels", "parts"), columns, strict=True))
 
     bar = functools.partial(runtime.progress, label="drawing the training set")
-    key = cache.digest(draw(3)["images"], PER_CLASS)  # drawn another way, it is another file
+    key = cache.digest(draw(3)["images"], count)  # drawn another way, it is another file
     file = cache.folder(cache_folder) / f"drawn-train-{key}.npz"
-    return cache.arrays(file, lambda: draw(PER_CLASS, bar))
+    return cache.arrays(file, lambda: draw(count, bar))
 
 
 def _photos_world(path, folder, cache_folder):

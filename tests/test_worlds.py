@@ -101,6 +101,16 @@ def test_other_drawings_are_kept_apart(monkeypatch, tmp_path):
     assert len(kept(tmp_path)) == 2
 
 
+def test_the_other_kinds_can_be_learned_from_beforehand(monkeypatch, tmp_path):
+    monkeypatch.setattr(worlds, "PER_OTHER_KIND", 2)
+    animals = worlds.load_animals()
+    assert np.array_equal(animals.labels, list(range(10)) * 2)
+    first = drawn.draw(drawn.OTHERS[0], 0)
+    assert np.array_equal(animals.images[0], first.image)
+    assert np.array_equal(animals.parts[0], first.parts)
+    assert np.array_equal(worlds.load_animals().images, animals.images)
+
+
 def test_a_world_cannot_be_changed(folder, base):
     for world in (load_world(), load_world("photos", base, folder)):
         with pytest.raises(dataclasses.FrozenInstanceError):

@@ -1,9 +1,14 @@
-"""`make bench`: how fast the methods are. Exits with 1 where one takes longer than it may.
+"""`make bench`: how fast the methods are, written into the README as well.
+
+Exits with 1 where a method takes longer than it may.
 
 Run as `python tests/benchmarks`, by its folder: tf-explain installs a package `tests` of its own.
 """
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".ci"))
 
 from helpers import runtime
 
@@ -11,18 +16,20 @@ runtime.setup()
 
 import bench_cam  # noqa: E402
 import harness  # noqa: E402
+import write_tables  # noqa: E402
 
 BENCHES = (bench_cam,)
 
 
 def main():
-    print(harness.machine())
-    print("In units of one compiled forward pass of the same network and image, warm, medians.\n")
-    good = True
+    page, good = [f"Warm, medians, in one process in turn, on {harness.machine()}.", ""], True
+    print(page[0])
     for bench in BENCHES:
         lines, met = bench.report()
-        print("\n".join(lines) + "\n")
+        page += lines
+        print("\n".join(lines))
         good &= met
+    write_tables.replace(write_tables.ROOT / "README.md", "bench", page)
     sys.exit(not good)
 
 

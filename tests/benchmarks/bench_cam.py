@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers import cam, networks
+from helpers import cam, load_world
 
 LAYER = "block5_conv3"
 
@@ -14,8 +14,8 @@ def cases():
     """Yield (name, network, image, most that Grad-CAM may take). Random weights serve."""
     keras.utils.set_random_seed(0)
     random = np.random.default_rng(0)
-    image = random.integers(0, 256, (1, 128, 128, 3), dtype=np.uint8)
-    yield "narrow VGG, 128 px", networks.build(2), image, 2.0
+    world = load_world("drawn")
+    yield "pets, 128 px", world.load_network("pets"), world.test.images[:1], 2.0
     image = random.integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
     vgg = keras.applications.VGG16(weights=None, classifier_activation=None)
     yield "VGG16, 224 px", vgg, image, 1.3

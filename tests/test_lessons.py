@@ -1,0 +1,30 @@
+"""Lessons in the photos world: they run as they are, though numbers differ.
+
+In the drawn world every printed line is compared (`make test-notebooks`).
+"""
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
+NEEDED = ("COURSE_PHOTOS", "COURSE_NETWORK")
+missing = [name for name in NEEDED if not os.environ.get(name)]
+
+
+@pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} not set")
+@pytest.mark.parametrize("name", ["05_grad_cam"])
+def test_a_lesson_runs_in_the_photos_world(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_WORLD", "photos")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    place = {"metadata": {"path": str(FOLDER)}}
+    NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    printed = "".join(o.get("text", "") for cell in code for o in cell.outputs)
+    assert "our lines and the helper agree" in printed
+    assert any("cats" in str(o.get("data")) for cell in code for o in cell.outputs)
+    (tmp_path / "as_run.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
