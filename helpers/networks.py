@@ -88,6 +88,7 @@ def input_shape(network):
         shape = network.input_shape
     except AttributeError:  # a subclassed network knows only the shape that it was built with
         shape = network.get_build_config().get("input_shape")
+        shape = tuple(shape) if isinstance(shape, list) else shape  # as it comes from a file
     if not isinstance(shape, tuple) or not all(n is None or isinstance(n, int) for n in shape):
         raise ValueError(f"The network {network.name!r} must take one input, not {shape}.")
     return shape[1:]
