@@ -98,9 +98,10 @@ def png(picture):
 
 
 def enlarge(picture, height=HEIGHT):
-    """Return a picture uint8 (H, W, 3) stretched to about `height` pixels, edges kept crisp."""
+    """Return a picture uint8 (H, W, 3) smoothly enlarged, a whole number of times, to `height`."""
     times = max(1, round(height / picture.shape[0]))
-    return np.repeat(np.repeat(picture, times, axis=0), times, axis=1)
+    size = (picture.shape[1] * times, picture.shape[0] * times)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
 def slider(name, most, value=0):
@@ -125,12 +126,12 @@ def grad_cam(world, images=None, network=None):
 
     def draw(image, layer, target, strength):
         picture, number = images[image], world.class_names.index(target)
-        heat = cam.grad_cam(network, picture, target=number, layer=layers[layer])
+        heat = cam.grad_cam(network, picture, target=number, layer=layer)
         heat = arrays.rescale(heat)
         laid = arrays.overlay(picture, heat, plotting.colors(), strength / 100)
         chance = networks.predict(network, picture)[0]
         seen = ", ".join(f"{n} {p:.0%}" for n, p in zip(world.class_names, chance, strict=True))
-        text = f"{layers[layer]} for {target}; the network says {seen}"
+        text = f"{layer} for {target}; the network says {seen}"
         return side_by_side(picture, laid), text
 
     return Explorer(
@@ -138,7 +139,7 @@ def grad_cam(world, images=None, network=None):
         draw,
         {
             "image": slider("image", len(images) - 1),
-            "layer": slider("layer", len(layers) - 1, len(layers) - 1),
+            "layer": widgets.SelectionSlider(options=layers, value=layers[-1], description="layer"),
             "target": dropdown("class", list(world.class_names)),
             "strength": slider("overlay %", 100, 80),
         },
