@@ -24,6 +24,7 @@ from helpers.networks import find_layer, input_shape, layer_names
 from helpers.tracing import layers, once, watch
 
 _log = logging.getLogger("helpers")
+_SAYS = "Grad-CAM looks at the last convolution, %s."
 
 
 def grad_cam(network, images, target=None, layer=None, batch_size=32):
@@ -37,7 +38,9 @@ def grad_cam(network, images, target=None, layer=None, batch_size=32):
     """
     if layer is None:
         layer = default_layer(network)
-        _log.info("Grad-CAM looks at layer %r, the last convolution.", layer)
+        once(
+            network, "said", lambda: _log.info("Grad-CAM looks at %s, the last convolution.", layer)
+        )
     find_layer(network, layer)
     return gradients.explain(_grad_cam, network, images, target, layer, batch_size=batch_size)[0]
 

@@ -29,7 +29,7 @@ _ANY = [0] + [255] * 255
 SUN = np.array([-0.55, -0.83], np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drawing:
     """One drawn picture: image uint8 (H, W, 3), parts uint8 (H, W), and how it was made.
 

@@ -43,22 +43,34 @@ class Objective:
 
 def target_class(index):
     """Return the objective "this class's logit"."""
-    return Objective(lambda scores, seen: scores[:, index])
+    return Objective(lambda scores, seen: _column(scores, index, "class"))
 
 
 def margin(index):
     """Return the objective "this class's logit, less all others' (log-sum-exp)"."""
 
     def value(scores, seen):
+        own = _column(scores, index, "class")
         others = tf.concat([scores[:, :index], scores[:, index + 1 :]], axis=1)
-        return scores[:, index] - tf.reduce_logsumexp(others, axis=1)
+        return own - tf.reduce_logsumexp(others, axis=1)
 
     return Objective(value)
 
 
 def channel(layer, index):
     """Return the objective "this channel of a layer, on average over the picture"."""
-    return Objective(lambda scores, seen: tf.reduce_mean(seen[layer][..., index], (1, 2)), (layer,))
+    return Objective(
+        lambda scores, seen: tf.reduce_mean(_column(seen[layer], index, "channel"), (1, 2)),
+        (layer,),
+    )
+
+
+def _column(tensor, index, what):
+    """Return tensor[..., index]; ValueError where there is no such class or channel."""
+    count = tensor.shape[-1]
+    if not 0 <= index < count:
+        raise ValueError(f"there is no {what} {index!r}: they are numbered 0 to {count - 1}")
+    return tensor[..., index]
 
 
 def pixels(start):
@@ -141,9 +153,14 @@ def maximize(
     pictures and a key, or None. smoothness: weight of the total variation. radius: how far
     (L2, pixels in 0-1) the pictures may go from the start. The network is not changed.
     """
-    height, width = input_shape(network)[:2]
-    if start is None:
-        start = np.full((height, width, 3), 127.5)
+    shape = input_shape(network)
+    if len(shape) != 3 or shape[2] != 3:
+        raise ValueError(f"dreams are RGB pictures, but {network.name!r} takes {shape}")
+    if start is None and None in shape:
+        raise ValueError(f"{network.name!r} takes pictures of any size: give start")
+    start = np.full(shape, 127.5) if start is None else start
+    given = np.shape(start)[-3:-1]
+    height, width = (own or other for own, other in zip(shape, given, strict=False))
     begin = np.asarray(start, np.float32) / 255
     single = begin.ndim == 3
     begin = begin[None] if single else begin

@@ -8,6 +8,7 @@ learner can read are run by the tests, and so is a wrong answer, which must be r
 import html
 import json
 import os
+import warnings
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -143,8 +144,10 @@ def _remember(outcome):
     if not name:
         return
     file = Path(name).expanduser()
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    known[outcome.name] = outcome.state
     partial = file.with_name(f".{file.name}.{os.getpid()}")
-    partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
-    partial.replace(file)
+    try:
+        known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        partial.write_text(json.dumps(known | {outcome.name: outcome.state}, indent=1))
+        partial.replace(file)
+    except (OSError, ValueError, TypeError) as error:
+        warnings.warn(f"progress is not noted in {file} (COURSE_PROGRESS): {error}", stacklevel=3)

@@ -26,7 +26,7 @@ def part_scores(maps, parts, part_names):
     total = mass.sum(axis=(-2, -1))
     total = np.where(total > 0, total, np.nan)
     shares = {
-        name: (mass * (parts == part)).sum(axis=(-2, -1)) / total
+        name: np.float32((mass * (parts == part)).sum(axis=(-2, -1)) / total)
         for part, name in enumerate(part_names)
     }
     if "background" in shares:
@@ -44,6 +44,8 @@ def pointing_game(maps, parts, allowed=None):
     (Zhang 2016, here without a margin around the object)
     """
     maps, parts = _matched(maps, parts)
+    if allowed is not None and np.asarray(allowed).dtype.kind not in "ui":
+        raise TypeError(f"allowed must be part ids, the places in part_names, not {allowed!r}.")
     mask = parts.astype(bool) if allowed is None else np.isin(parts, allowed)
     flat, hit = (array.reshape(*array.shape[:-2], -1) for array in (maps, mask))
     peak = flat.argmax(axis=-1, keepdims=True)

@@ -3,6 +3,7 @@
 TensorFlow is imported by the functions that need it and not by this module.
 """
 
+import logging
 import os
 import platform
 import shutil
@@ -49,6 +50,17 @@ def setup(seed=0, threads=2):
             )
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+    log = logging.getLogger("helpers")
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Print) for handler in log.handlers):
+        log.addHandler(_Print())
+
+
+class _Print(logging.Handler):
+    """Prints what the helpers have to say, below the cell that called them."""
+
+    def emit(self, record):
+        print(self.format(record))
 
 
 def versions():

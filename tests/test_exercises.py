@@ -11,13 +11,15 @@ NAMES = [name for lesson in exercises.LESSONS for name in exercises.questions(le
 
 
 @pytest.fixture(autouse=True)
-def no_progress_file(monkeypatch):
+def the_drawn_world_and_no_progress_file(monkeypatch):
+    monkeypatch.delenv("COURSE_WORLD", raising=False)
     monkeypatch.delenv("COURSE_PROGRESS", raising=False)
 
 
 def answer_of(code):
     """Run the code of an answer as a learner would, after the lesson's imports."""
-    known = dict(np=np, cam=cam, metrics=metrics, networks=networks, world=load_world("drawn"))
+    world = load_world("drawn")
+    known = dict(np=np, cam=cam, metrics=metrics, networks=networks, world=world, truth=world)
     exec(code, known)
     return known["answer"]
 
@@ -80,7 +82,12 @@ def test_progress_is_noted_only_where_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
     exercises.check("cam.1", 8)
     exercises.check("cam.1", 16)
-    exercises.check("start.1", 0)
+    exercises.check("start.2", 0)
     noted = json.loads((tmp_path / "progress.json").read_text())
-    assert noted == {"cam.1": "correct", "start.1": "incorrect"}
+    assert noted == {"cam.1": "correct", "start.2": "incorrect"}
     assert [path.name for path in tmp_path.iterdir()] == ["progress.json"]
+    (tmp_path / "progress.json").write_text('{"cam.1": "cor')
+    for place in (tmp_path / "progress.json", tmp_path / "nowhere" / "progress.json"):
+        monkeypatch.setenv("COURSE_PROGRESS", str(place))
+        with pytest.warns(UserWarning, match="progress is not noted in .*progress.json"):
+            assert exercises.check("cam.1", 16).state == "correct"
