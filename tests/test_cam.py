@@ -134,7 +134,7 @@ def test_the_default_is_the_last_convolution_and_it_is_said(caplog):
     assert_array_equal(
         cam.grad_cam(network, images()), cam.grad_cam(network, images(), layer="conv2")
     )
-    assert "looks at layer 'conv2', the last convolution" in caplog.text
+    assert "looks at conv2, the last convolution" in caplog.text
 
 
 def test_a_convolution_that_does_not_reach_the_score_is_not_the_default():
