@@ -38,16 +38,25 @@ class Canvas:
         self.labels = Image.new("L", self.size, 0)
         self.without = frozenset()
 
+    @property
+    def labels(self):
+        """The label map, oversampled: an image of part ids."""
+        return self._labels
+
+    @labels.setter
+    def labels(self, image):
+        self._labels, self._label_pen = image, ImageDraw.Draw(image)
+
     def polygon(self, points, colour, part=None, clip=None):
         """Fill a polygon of points (n, 2); `clip` (a mask) keeps the paint inside another shape."""
         if part in self.without:
             return
         points = np.asarray(points) * OVERSAMPLE
-        outline = [tuple(point) for point in points.tolist()]
+        outline = points.ravel().tolist()
         if clip is None:
             self.pen.polygon(outline, fill=tuple(colour))
             if part is not None:
-                ImageDraw.Draw(self.labels).polygon(outline, fill=PART_IDS[part])
+                self._label_pen.polygon(outline, fill=PART_IDS[part])
             return
         left, top = np.maximum(points.min(axis=0).astype(int) - 1, 0)
         right, bottom = np.minimum(points.max(axis=0).astype(int) + 2, self.size)
@@ -56,7 +65,7 @@ class Canvas:
         box = (int(left), int(top), int(right), int(bottom))
         inside = clip.crop(box)
         stencil = Image.new("L", inside.size, 0)
-        ImageDraw.Draw(stencil).polygon([(x - left, y - top) for x, y in outline], fill=255)
+        ImageDraw.Draw(stencil).polygon((points - (left, top)).ravel().tolist(), fill=255)
         stencil = ImageChops.darker(stencil, inside)
         self.picture.paste(tuple(colour), box, stencil)
         if part is not None:
@@ -66,11 +75,11 @@ class Canvas:
         """Draw a line through points (n, 2), `width` final pixels wide."""
         if part in self.without:
             return
-        path = [tuple(point) for point in (np.asarray(points) * OVERSAMPLE).tolist()]
+        path = (np.asarray(points, float) * OVERSAMPLE).ravel().tolist()
         thickness = max(1, round(width * OVERSAMPLE))
         self.pen.line(path, tuple(colour), thickness, joint="curve")
         if part is not None:
-            ImageDraw.Draw(self.labels).line(path, PART_IDS[part], thickness, joint="curve")
+            self._label_pen.line(path, PART_IDS[part], thickness, joint="curve")
 
     def mask(self, part):
         """Return the mask (0 or 255) of where a part is visible so far."""
@@ -118,5 +127,7 @@ def oval(x, y, rx, ry=None, angle=0.0, samples=36):
     """Return the outline (samples, 2) of an ellipse, turned by `angle` radians."""
     circle = _circle(samples)
     a, b = rx * circle[0], (rx if ry is None else ry) * circle[1]
-    cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack([x + a * cos - b * sin, y + a * sin + b * cos], axis=-1)
+    outline = np.empty((samples, 2))
+    cos, sin = (np.cos(angle), np.sin(angle)) if angle else (1.0, 0.0)
+    outline[:, 0], outline[:, 1] = x + a * cos - b * sin, y + a * sin + b * cos
+    return outline

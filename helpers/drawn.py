@@ -26,6 +26,7 @@ OTHERS = tuple(kind for kind in KINDS if kind not in PETS)
 TEST_SEED = 1_000_000
 DATA = Path(__file__).resolve().parent.parent / "data" / "drawn"
 _ANY = [0] + [255] * 255
+_GRID = np.mgrid[:SIZE, :SIZE].astype(np.float32)
 SUN = np.array([-0.55, -0.83], np.float32)
 
 
@@ -122,7 +123,7 @@ def _pose(rng, traits, number, count):
 
 def _form(frame):
     """Return the light (SIZE, SIZE) from the upper left, on a round head and what is below it."""
-    y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
+    y, x = _GRID
     u, v = (x - frame.centre[0]) / frame.radius, (y - frame.centre[1]) / frame.radius
     v = np.minimum(v, 0.75)
     rim = np.clip(u * u + v * v - 0.35, 0, 1.2)
@@ -154,7 +155,7 @@ def _develop(picture, parts, rng):
     warmth, exposure = rng.normal(0, 0.05), rng.normal(0, 0.09)
     tint = np.array([1 + warmth, 1, 1 - warmth]) * np.exp(exposure)
     angle, falloff = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.22)
-    y, x = np.mgrid[:SIZE, :SIZE] / SIZE - 0.5
+    y, x = _GRID / SIZE - 0.5
     lamp = 1 + falloff * (x * np.cos(angle) + y * np.sin(angle))
     picture = picture * (lamp[..., None] * tint).astype(np.float32)
     chance, strength = rng.random(), rng.random()
