@@ -40,11 +40,12 @@ class Canvas:
 
     @property
     def labels(self):
-        """The label map, oversampled: an image of part ids."""
+        """Return the label map, oversampled: an image of part ids."""
         return self._labels
 
     @labels.setter
     def labels(self, image):
+        """Put another label map in its place."""
         self._labels, self._label_pen = image, ImageDraw.Draw(image)
 
     def polygon(self, points, colour, part=None, clip=None):

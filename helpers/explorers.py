@@ -139,7 +139,9 @@ def grad_cam(world, images=None, network=None):
         draw,
         {
             "image": slider("image", len(images) - 1),
-            "layer": widgets.SelectionSlider(options=layers, value=layers[-1], description="layer"),
+            "layer": widgets.SelectionSlider(
+                options=layers, value=layers[-1], description="layer", readout=False
+            ),
             "target": dropdown("class", list(world.class_names)),
             "strength": slider("overlay %", 100, 80),
         },
