@@ -73,8 +73,11 @@ def _column(tensor, index, what):
     return tensor[..., index]
 
 
-def pixels(start):
-    """Write the picture as it is: one number per pixel and colour, kept in 0-1 by clipping."""
+def pixels(start, seed=0):
+    """Write the picture as it is: one number per pixel and colour, kept in 0-1 by clipping.
+
+    Nothing is random here, so that `seed`, which every parameterization is given, has no effect.
+    """
     return [tf.Variable(start)], lambda variables: tf.clip_by_value(variables[0], 0.0, 1.0)
 
 
@@ -167,9 +170,7 @@ def maximize(
     if begin.ndim != 4 or begin.shape[1:] != (height, width, 3):
         raise ValueError(f"start is {np.shape(start)}; it must be ({height}, {width}, 3)")
     watched = [find_layer(network, name) for name in objective.layers]
-    variables, picture = parameterization(
-        begin, **({"seed": seed} if parameterization is spectrum else {})
-    )
+    variables, picture = parameterization(begin, seed)
     moments = [[tf.Variable(tf.zeros_like(v)) for v in variables] for _ in range(2)]
 
     def shown():

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.networks import check_images
 from helpers.runtime import progress
 
 
@@ -35,7 +36,12 @@ def train(
     an epoch to `rate` and falls to zero along a cosine. epsilon: the adversary's L2 radius, pixels
     counted in 0-1, reached after `ramp` epochs. checkpoint: a file (.npz) that is written after
     each epoch; when it is there already, training goes on from it. Only trainable variables move.
+    Raises ValueError for images that do not fit the network or labels that do not fit its classes.
     """
+    check_images(network, images[:1])
+    classes = network.output_shape[-1]
+    if len(labels) != len(images) or not 0 <= np.min(labels) <= np.max(labels) < classes:
+        raise ValueError(f"give one label, 0 to {classes - 1}, for each of {len(images)} images")
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(network.trainable_variables)
     step = _step_function(network, optimizer, attack_steps, tuple(images.shape[1:]))

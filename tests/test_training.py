@@ -107,3 +107,12 @@ def test_a_moved_picture_keeps_what_stays_inside():
         places.append(np.array(np.nonzero(spot > 60)).mean(axis=1) - 19.5)
     assert np.abs(places).max() <= 0.28 * 40 + 1
     assert np.ptp(places, axis=0).min() > 8
+
+
+def test_images_and_labels_that_do_not_fit_are_named_before_training(examples):
+    images, labels = examples
+    with pytest.raises(ValueError, match=r"takes images \(N, 8, 8, 3\)"):
+        training.train(tiny(), images[:, :6], labels, epochs=1)
+    for wrong in (labels[:-1], labels + 1, labels - 1):
+        with pytest.raises(ValueError, match="one label, 0 to 1, for each of 48 images"):
+            training.train(tiny(), images, wrong, epochs=1)
