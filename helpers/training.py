@@ -138,12 +138,17 @@ def _step_function(network, optimizer, attack_steps, shape):
             tf.TensorSpec((None,), tf.int64),
             tf.TensorSpec((2,), tf.int32),
             tf.TensorSpec((), tf.float32),
-        ]
+        ],
+        autograph=False,
     )
     def step(images, labels, key, radius):
         images = augment(images, key)
-        if attack_steps and radius > 0.0:
-            images = attack(network, images, labels, key, radius, attack_steps)
+        if attack_steps:
+            images = tf.cond(
+                radius > 0.0,
+                lambda: attack(network, images, labels, key, radius, attack_steps),
+                lambda: images,
+            )
         with tf.GradientTape() as tape:
             loss = _loss(network(images, training=True), labels)
             loss /= tf.cast(tf.shape(images)[0], tf.float32)
