@@ -109,9 +109,9 @@ def slider(name, most, value=0):
     return widgets.IntSlider(value, 0, most, description=name, continuous_update=True)
 
 
-def dropdown(name, options, value=None):
+def dropdown(name, options):
     """Return a drop-down list of options."""
-    return widgets.Dropdown(options=options, value=value or options[0], description=name)
+    return widgets.Dropdown(options=options, value=options[0], description=name)
 
 
 def grad_cam(world, images=None, network=None):
@@ -125,14 +125,8 @@ def grad_cam(world, images=None, network=None):
     layers = networks.layer_names(network)
 
     def draw(image, layer, target, strength):
-        picture, number = images[image], world.class_names.index(target)
-        heat = cam.grad_cam(network, picture, target=number, layer=layer)
-        heat = arrays.rescale(heat)
-        laid = arrays.overlay(picture, heat, plotting.colors(), strength / 100)
-        chance = networks.predict(network, picture)[0]
-        seen = ", ".join(f"{n} {p:.0%}" for n, p in zip(world.class_names, chance, strict=True))
-        text = f"{layer} for {target}; the network says {seen}"
-        return side_by_side(picture, laid), text
+        shown, said = look(network, world.class_names, images[image], target, layer, strength)
+        return shown, f"{layer} for {target}; the network says {said}"
 
     return Explorer(
         "Grad-CAM explorer",
@@ -164,11 +158,8 @@ def own_photo(world, photo, network=None):
                 picture = photos.read(upload, (height, width))
             except ValueError as error:
                 problem = f"{error} Still showing the picture before. "
-        heat = cam.grad_cam(network, picture, target=names.index(target))
-        laid = arrays.overlay(picture, arrays.rescale(heat), plotting.colors(), strength / 100)
-        chance = networks.predict(network, picture)[0]
-        seen = ", ".join(f"{n} {p:.0%}" for n, p in zip(names, chance, strict=True))
-        return side_by_side(picture, laid), f"{problem}{target}? The network says {seen}"
+        shown, said = look(network, names, picture, target, None, strength)
+        return shown, f"{problem}{target}? The network says {said}"
 
     upload = widgets.FileUpload(accept="image/*", multiple=False, description="your photo")
     controls = {
@@ -183,6 +174,15 @@ def _content(upload):
     """Return an upload's bytes or None, from the form of ipywidgets 7 (a dict) or 8 (a tuple)."""
     files = list(upload.values()) if isinstance(upload, dict) else list(upload)
     return bytes(files[-1]["content"]) if files else None
+
+
+def look(network, names, picture, target, layer, strength):
+    """Return a picture beside its Grad-CAM for a class name, and in words what the network says."""
+    heat = cam.grad_cam(network, picture, target=names.index(target), layer=layer)
+    laid = arrays.overlay(picture, arrays.rescale(heat), plotting.colors(), strength / 100)
+    chance = networks.predict(network, picture)[0]
+    said = ", ".join(f"{name} {p:.0%}" for name, p in zip(names, chance, strict=True))
+    return side_by_side(picture, laid), said
 
 
 def side_by_side(left, right):

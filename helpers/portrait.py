@@ -143,13 +143,13 @@ def _pattern(canvas, traits, frame, palette, clip):
             for y in (-0.05, 0.2, 0.45):
                 stripe = [(1.4, y - 0.06), (1.4, y + 0.1), (0.72, y + 0.03)]
                 mark(np.array(stripe) * (side, 1), dark)
-    elif traits.pattern in ("patch", "speckle"):
-        for row in traits.wild[3:6] if traits.pattern == "patch" else ():
+    elif traits.pattern == "patch":
+        for row in traits.wild[3:6]:
             x, y, r = 1.8 * row[0] - 0.9, 1.6 * row[1] - 1.1, 0.22 + 0.3 * row[2]
             mark(curve(oval(x, y, r, r * (0.7 + 0.5 * row[3]), samples=7) + 0.05 * row[4]), second)
-        for x, y in (
-            (traits.wild[3:7].reshape(-1, 2) * 2 - 1) * (1, 0.9) * (traits.pattern != "patch")
-        ):
+        mark(oval(0, -0.1, 0.06, 0.1, samples=10), dark)
+    elif traits.pattern == "speckle":
+        for x, y in (traits.wild[3:7].reshape(-1, 2) * 2 - 1) * (1, 0.9):
             mark(oval(x * 1.1, y - 0.1, 0.06, 0.1, samples=10), dark)
     elif traits.pattern == "eyepatch":
         side = -1 if traits.wild[3, 0] < 0.5 else 1

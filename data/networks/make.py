@@ -120,7 +120,7 @@ def make_pets_robust():
     test, truth, parts = drawn.load_test()
     scores = {"test accuracy": accuracy(pair, test, truth)}
     scores |= dreams(pair, images[labels < len(drawn.PETS)].mean(0))
-    scores |= gradient_on_animal(pair, test, truth, parts)
+    scores |= gradient_on_face(pair, test, truth, parts)
     card = {"classes": drawn.PETS, "data": "400 drawings of every kind, seeds 0 to 399"}
     return pair, card, recipe, losses, scores
 
@@ -130,17 +130,17 @@ def dreams(network, mean):
 
     Each starts from the same blur, the mean of all cats and dogs, under noise of its own.
     """
-    right = 0
+    right, judge = 0, finished("pets")
     for target in range(len(drawn.PETS)):
         noise = np.random.default_rng(target).normal(0, 16, (10, *mean.shape))
         start = np.clip(mean + noise, 0, 255)
         made = dreaming.maximize(network, dreaming.target_class(target), start, **DREAM)
-        right += int((networks.predict(finished("pets"), made).argmax(1) == target).sum())
+        right += int((networks.predict(judge, made).argmax(1) == target).sum())
     return {"pictures of 20 that pets agrees with": right}
 
 
-def gradient_on_animal(network, images, labels, parts):
-    """Return the share of the plain gradient on the animal's own parts, here and for `pets`."""
+def gradient_on_face(network, images, labels, parts):
+    """Return the share of the plain gradient on ears, eyes, muzzle, here and for `pets`."""
     scores = {}
     for name, judged in (("this network", network), ("pets", finished("pets"))):
         slope = gradients.gradient(judged, images, labels)
@@ -149,8 +149,12 @@ def gradient_on_animal(network, images, labels, parts):
     return scores
 
 
-MAKERS = {"animals": make_animals, "pets": make_pets, "pets_cloudy": make_pets_cloudy}
-MAKERS["pets_robust"] = make_pets_robust
+MAKERS = {
+    "animals": make_animals,
+    "pets": make_pets,
+    "pets_cloudy": make_pets_cloudy,
+    "pets_robust": make_pets_robust,
+}
 
 
 def run(network, images, labels, recipe):
