@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from helpers.storage import load, save  # noqa: F401 - networks.load, networks.save
 from helpers.tracing import compiled, head, in_batches, layers, seen, watch
+from helpers.transfer import frozen, parameter_counts, penalized, vgg16  # noqa: F401 - likewise
 
 _KINDS = {
     "conv": (

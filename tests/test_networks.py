@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from helpers import networks
+from helpers import load_world, networks
 
 
 def small(seed=0):
@@ -234,3 +234,9 @@ def test_a_subclassed_network_knows_the_shape_that_it_was_called_on():
     network = built(Calls(lambda n, x: n.flat(x), flat=flat), (1, 2, 2))
     assert networks.input_shape(network) == (1, 2, 2)
     assert networks.record(network, np.ones((3, 1, 2, 2)), "flat")["flat"].shape == (3, 4)
+
+
+@pytest.mark.parametrize("name", ["animals", "pets", "pets_cloudy", "pets_robust"])
+def test_nothing_in_a_shipped_network_is_frozen(name):
+    network = load_world("drawn").load_network(name)
+    assert networks.parameter_counts(network) == (network.count_params(), network.count_params(), 0)

@@ -181,7 +181,8 @@ def make(name):
     finally:
         seconds = before + time.perf_counter() - started
         spent.write_text(str(seconds))  # an interrupted run goes on counting
-    network.trainable = True
+    for layer in network.layers:  # one by one: the network's own flag says nothing new to them
+        layer.trainable = True
     networks.save(network, WORK / f"{name}.keras")
     scores = {key: round(value, 4) for key, value in scores.items()}
     card |= {
