@@ -1,0 +1,134 @@
+"""Saliency: which pixels does the score of a class hang on?
+
+The gradient asks what a small change of each pixel would do to the score, here and now. Two ways
+ask at many points and take the mean: *SmoothGrad* at copies of the picture with noise, because the
+slope at one point flickers; *integrated gradients* on the straight way from a baseline b to the
+picture x, because then nothing is lost. With steps t = 1/2n, 3/2n, ... the sum
+
+    (x - b) * mean over t of  d s / d x  at  b + t (x - b)
+
+adds up, over all pixels, to s(x) - s(b): what the picture has that the baseline has not.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from helpers import gradients
+from helpers.networks import check_images
+from helpers.runtime import progress
+from helpers.tracing import compiled
+
+PIXELS = 2**18  # how many pixels are in memory at once, where a picture is asked many times
+
+
+def gradient(network, images, target=None, batch_size=32):
+    """Return the gradient of the target's score with respect to the images.
+
+    float32 in the images' shape, signed, in units of score per grey level (0-255). `target` is None
+    (the predicted class), an int, or one int per image. Raises ValueError for images that do not
+    fit the network and a target out of range. (Simonyan 2013)
+    """
+    return gradients.gradient(network, images, target, batch_size=batch_size)
+
+
+def guided_gradient(network, images, target=None, batch_size=32):
+    """Return the gradient in which each ReLU passes back only what is positive.
+
+    Otherwise as `gradient`. Raises ValueError where the network has no ReLU. (Springenberg 2014)
+    """
+    return gradients.gradient(network, images, target, guided=True, batch_size=batch_size)
+
+
+def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0):
+    """Return the mean gradient over noisy copies of each image.
+
+    `samples` copies get normal noise whose standard deviation is `noise` times the image's range
+    (its highest less its lowest value); every image gets the same noise, so a batch of one equals a
+    row of the batch. The target None is the class predicted without noise. float32 in the images'
+    shape, signed. Raises ValueError as `gradient`, and for samples < 1 or noise < 0. (Smilkov 2017)
+    """
+    _check_count("samples", samples)
+    if not 0 <= noise < np.inf:
+        raise ValueError(f"noise is a share of the image's range, 0 or more, not {noise!r}.")
+
+    def points(image, _):
+        spread, random = noise * np.ptp(image), np.random.default_rng(seed)
+        return lambda numbers: (
+            image + spread * random.standard_normal((len(numbers), *image.shape), np.float32)
+        )
+
+    return _mean_gradient(network, images, target, samples, points, "SmoothGrad")
+
+
+def integrated_gradients(network, images, target=None, baseline=0.0, steps=50):
+    """Return how much each pixel adds to the score on the way from a baseline to the image.
+
+    float32 in the images' shape, signed, in units of score: the values of an image add up to its
+    score less the baseline's (`metrics.completeness_gap` measures how nearly). `baseline` is a
+    number (0 is black) or an array that broadcasts to the images. Raises ValueError as `gradient`,
+    and for steps < 1 or a baseline that does not fit. (Sundararajan 2017, by the midpoint rule)
+    """
+    _check_count("steps", steps)
+    batch, single = check_images(network, images)
+    start = baseline_like(batch, baseline)
+
+    def points(image, number):
+        way = image - start[number]
+        ts = (np.arange(steps, dtype=np.float32) + 0.5) / steps
+        return lambda numbers: start[number] + ts[numbers].reshape(-1, *[1] * image.ndim) * way
+
+    slopes = _mean_gradient(network, batch, target, steps, points, "Integrated gradients")
+    attributions = (batch - start) * slopes
+    return attributions[0] if single else attributions
+
+
+def baseline_like(batch, baseline):
+    """Return a baseline, a number or an array, in the shape of a batch; ValueError if it cannot."""
+    start = np.asarray(baseline, np.float32)
+    try:
+        start = np.broadcast_to(start, batch.shape)
+    except ValueError:
+        raise ValueError(
+            f"baseline must be a number or of the images' shape {batch.shape[1:]}, "
+            f"not {start.shape}."
+        ) from None
+    if not np.isfinite(start).all():
+        raise ValueError("The baseline holds NaN or infinity; it must be finite, 0 to 255.")
+    return start
+
+
+def _check_count(name, count):
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
+        raise ValueError(f"{name} must be a whole number, 1 or more, not {count!r}.")
+
+
+def _mean_gradient(network, images, target, count, points, label):
+    """Return the gradient's mean over `count` points for each image.
+
+    `points(image, number of the image)` returns a function from numbers of points, asked for in
+    order, to the points themselves, (n, H, W, C).
+    """
+    batch, single = check_images(network, images)
+    targets = gradients.check_target(network, batch, target)
+    if target is None:  # once, at the image itself: a noisy copy might be another class's
+        targets = gradients.scores(network, batch).argmax(axis=1).astype(np.int32)
+    signature = ((None, *batch.shape[1:]), "float32"), ((), "int32")
+    run = compiled(network, _summed_gradient, signature=signature)
+    size = max(1, PIXELS // max(1, batch[0, ..., 0].size))
+    means = np.zeros_like(batch)
+
+    def chunks():
+        for n, image in enumerate(batch):
+            point = points(image, n)
+            for start in range(0, count, size):
+                yield n, point(np.arange(start, min(start + size, count)))
+
+    total = len(batch) * -(-count // size)
+    for n, x in progress(chunks(), total=total, label=label):
+        means[n] += run(tf.constant(x), tf.constant(targets[n]))[0].numpy() / count
+    return means[0] if single else means
+
+
+def _summed_gradient(network, x, target):
+    score = gradients.score_of(network, x, tf.fill(tf.shape(x)[:1], target))
+    return [tf.reduce_sum(gradients.gradient_of(score, x, "the images"), axis=0)]
