@@ -1,4 +1,8 @@
-"""How right is a map? Marks against the true parts of a picture, which the drawn world knows.
+"""How right is a map? Marks against true parts, against the network, and against arithmetic.
+
+True parts are what the drawn world knows of a picture. The network can be asked what it makes of
+the picture without the pixels that a map calls important (`deletion_curve`), or with them alone
+(`insertion_curve`), and whether the map changes when it forgets (`randomization_check`).
 
 A map is (N, H, W), or (N, H, W, C) where a method gives a value for each colour. Parts are integer
 ids (N, H, W), the index of each pixel's part in `part_names`. A single map with a single picture's
@@ -6,6 +10,14 @@ parts, (H, W), gives single numbers.
 """
 
 import numpy as np
+from skimage.filters import gaussian
+
+from helpers import gradients
+from helpers.networks import check_images, predict
+from helpers.randomization import randomization_check  # noqa: F401 - metrics.randomization_check
+from helpers.saliency import baseline_like
+
+BLUR = 1 / 16  # how far an insertion's first picture is blurred, as a share of its longer side
 
 
 def part_scores(maps, parts, part_names):
@@ -51,6 +63,80 @@ def pointing_game(maps, parts, allowed=None):
     peak = flat.argmax(axis=-1, keepdims=True)
     points = np.take_along_axis(flat, peak, axis=-1) > 0
     return (points & np.take_along_axis(hit, peak, axis=-1))[..., 0]
+
+
+def completeness_gap(network, images, attributions, target=None, baseline=0.0):
+    """Return by how much attributions miss what they should add up to, as a share of it: (N,).
+
+    Integrated gradients of an image should add up to the target's score less that of `baseline`, a
+    number or an array: 0.01 says that they miss this by 1 %. The share of nothing is infinite,
+    unless nothing was missed. Raises ValueError for attributions of another shape than the images.
+    (Sundararajan 2017)
+    """
+    batch, single = check_images(network, images)
+    attributions = np.asarray(attributions, np.float64)
+    if attributions.shape != np.shape(images):
+        raise ValueError(
+            f"attributions must be of the images' shape {np.shape(images)}, "
+            f"not {attributions.shape}."
+        )
+    scores = gradients.scores(network, batch).astype(np.float64)
+    targets = gradients.check_target(network, batch, target)
+    targets = scores.argmax(axis=1) if target is None else targets
+    rows = np.arange(len(batch))
+    gained = (scores - gradients.scores(network, baseline_like(batch, baseline)))[rows, targets]
+    missed = np.abs(attributions.reshape(len(batch), -1).sum(axis=1) - gained)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.float32(np.where(missed == 0, 0.0, missed / np.abs(gained)))
+    return gap[0] if single else gap
+
+
+def deletion_curve(network, images, maps, target=None, steps=32, baseline=0.0):
+    """Return the target's probability as pixels are taken away, those highest in the map first.
+
+    float32 (N, steps + 1), or (steps + 1,) for a single image: the whole image first, `baseline`
+    (a number or an array) last. The lower its mean, the better the map. Maps are (N, H, W), or have
+    colours, which are added up by absolute value; of equal values the first in reading order goes
+    first. Raises ValueError for maps that do not fit the images, NaN, and steps out of range.
+    (Petsiuk 2018)
+    """
+    batch, single = check_images(network, images)
+    emptied = baseline_like(batch, baseline)
+    return _curve(network, batch, emptied, images, maps, target, steps, single)
+
+
+def insertion_curve(network, images, maps, target=None, steps=32, baseline=None):
+    """Return the target's probability as pixels are put in, those highest in the map first.
+
+    As `deletion_curve`, from `baseline` to the whole image: the higher its mean, the better the
+    map. The baseline None is the blurred image, whose own edges say little. (Petsiuk 2018)
+    """
+    batch, single = check_images(network, images)
+    spread = BLUR * max(batch.shape[1:3])
+    if baseline is None:
+        baseline = np.stack([gaussian(x, spread, channel_axis=-1) for x in batch])
+    emptied = baseline_like(batch, baseline)
+    return _curve(network, emptied, batch, images, maps, target, steps, single)
+
+
+def _curve(network, begin, end, images, maps, target, steps, single):
+    """Return the target's probability on the way from `begin` to `end`, pixel by pixel."""
+    count, height, width = begin.shape[:3]
+    if not 1 <= steps <= height * width:
+        raise ValueError(f"steps must be 1 to {height * width}, the number of pixels, not {steps}.")
+    maps = np.asarray(maps)[None] if single else np.asarray(maps)
+    maps, _ = _matched(maps, np.zeros((count, height, width), np.uint8))
+    given, _ = check_images(network, images)
+    targets = gradients.check_target(network, given, target)
+    targets = predict(network, given).argmax(axis=1) if target is None else targets
+    changed = np.round(np.linspace(0, height * width, steps + 1))
+    curves = []
+    for first, last, heat, wanted in zip(begin, end, maps, targets, strict=True):
+        rank = np.empty(heat.size, int)
+        rank[np.argsort(-heat, axis=None, kind="stable")] = np.arange(heat.size)
+        on = (rank < changed[:, None]).reshape(-1, height, width, 1)
+        curves.append(predict(network, np.where(on, last, first), batch_size=16)[:, wanted])
+    return curves[0] if single else np.stack(curves)
 
 
 def _matched(maps, parts):

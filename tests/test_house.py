@@ -31,8 +31,9 @@ def module_name(path):
 # A module imports only from rows above its own.
 LAYERS = (
     ("anatomy", "arrays", "cache", "canvas", "figures", "runtime", "storage", "tracing"),
-    ("face", "networks", "plotting", "scenery"),
-    ("gradients", "heads", "photos", "portrait"),
+    ("transfer",),
+    ("face", "networks", "plotting", "projector", "scenery"),
+    ("gradients", "heads", "randomization", "photos", "portrait"),
     ("drawn",),
     ("worlds",),
     ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),

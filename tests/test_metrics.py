@@ -1,13 +1,16 @@
 """Marks counted by hand on small maps, and what must hold for all maps."""
 
+import keras
 import numpy as np
 import pytest
+from hand_made import forms, images
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from skimage.filters import gaussian
 
-from helpers import metrics
+from helpers import metrics, networks, saliency
 
 NAMES = ("background", "head", "ears")
 PARTS = np.uint8([[[0, 1], [2, 2]], [[0, 0], [1, 1]]])
@@ -93,3 +96,80 @@ def test_what_does_not_fit_is_named(maps, parts, said):
     if "ids" not in said:
         with pytest.raises(ValueError, match=said):
             metrics.pointing_game(maps, parts, 1)
+
+
+def brightness():
+    """Return a network whose probability of class 1 is sigmoid of the picture's mean, less 100."""
+    x = keras.Input((8, 8, 3))
+    y = keras.layers.GlobalAveragePooling2D()(x)
+    network = keras.Model(x, keras.layers.Dense(1, activation="sigmoid")(y))
+    network.set_weights([np.full((3, 1), 1 / 30, "float32"), np.float32([-10])])
+    return network
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_attributions_that_miss_by_a_quarter_have_a_gap_of_a_quarter():
+    network, pictures = brightness(), images(3, 8)
+    whole = saliency.integrated_gradients(network, pictures, 1, baseline=20.0)
+    gap = metrics.completeness_gap(network, pictures, whole, 1, baseline=20.0)
+    assert gap.shape == (3,) and gap.max() < 1e-4
+    gap = metrics.completeness_gap(network, pictures, 0.75 * whole, 1, baseline=20.0)
+    assert_allclose(gap, 0.25, atol=1e-4)
+    one = metrics.completeness_gap(network, pictures[0], whole[0], 1, baseline=20.0)
+    assert one.shape == () and one == pytest.approx(0, abs=1e-4)
+    grey = np.full((8, 8, 3), 99, np.uint8)
+    nothing = np.zeros((8, 8, 3))
+    assert metrics.completeness_gap(network, grey, nothing, 1, baseline=99.0) == 0
+    assert metrics.completeness_gap(network, grey, nothing + 1, 1, baseline=99.0) == np.inf
+    with pytest.raises(ValueError, match=r"images' shape \(3, 8, 8, 3\), not \(3, 8, 8\)"):
+        metrics.completeness_gap(network, pictures, np.zeros((3, 8, 8)), 1)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 64])
+def test_the_curves_of_a_network_that_sees_brightness_alone(steps):
+    network = brightness()
+    picture = np.repeat(np.random.default_rng(1).permutation(64).reshape(8, 8, 1) * 4, 3, 2)
+    heat = picture[..., 0].astype(np.float32)
+    values = np.sort(heat, axis=None)[::-1]
+    gone = np.round(np.linspace(0, 64, steps + 1)).astype(int)
+    left = np.array([values[n:].sum() + 50 * n for n in gone]) / 64
+    wanted = sigmoid(left / 10 - 10)
+    found = metrics.deletion_curve(network, picture, heat, 1, steps, baseline=50.0)
+    assert_allclose(found, wanted, atol=1e-5)
+    there = np.array([values[:n].sum() + 50 * (64 - n) for n in gone]) / 64
+    found = metrics.insertion_curve(network, picture, heat, 1, steps, baseline=50.0)
+    assert_allclose(found, sigmoid(there / 10 - 10), atol=1e-5)
+
+
+def test_a_true_map_deletes_faster_and_inserts_sooner_than_its_opposite():
+    network, pictures = brightness(), images(4, 8)
+    heat = pictures.astype(np.float32)
+    for curve, sign in ((metrics.deletion_curve, -1), (metrics.insertion_curve, 1)):
+        right = curve(network, pictures, heat, 1, baseline=0.0)
+        wrong = curve(network, pictures, 1 / (1 + heat), 1, baseline=0.0)
+        assert right.shape == (4, 33)
+        assert_allclose(right[:, [0, -1]], wrong[:, [0, -1]], atol=1e-6)
+        assert (sign * (right.mean(1) - wrong.mean(1)) > 0).all()
+
+
+def test_an_insertion_begins_with_the_blurred_picture_and_ends_with_the_picture():
+    network, picture = forms("softmax")["nested"], images(1)[0]
+    curve = metrics.insertion_curve(network, picture, np.ones((16, 16)), steps=4)
+    own = networks.predict(network, picture)[0]
+    assert curve[-1] == pytest.approx(own.max(), abs=1e-6)
+    blurred = gaussian(picture.astype(np.float32), 1, channel_axis=-1)
+    first = networks.predict(network, blurred)[0, own.argmax()]
+    assert curve[0] == pytest.approx(first, abs=1e-6)
+
+
+def test_maps_and_steps_that_do_not_fit_are_named():
+    network = brightness()
+    with pytest.raises(ValueError, match=r"must match parts .* \(3, 5, 5\) and \(3, 8, 8\)"):
+        metrics.deletion_curve(network, images(3, 8), np.ones((3, 5, 5)))
+    with pytest.raises(ValueError, match="steps must be 1 to 64, the number of pixels, not 65"):
+        metrics.insertion_curve(network, images(1, 8), np.ones((1, 8, 8)), steps=65)
+    with pytest.raises(ValueError, match="maps hold NaN"):
+        metrics.deletion_curve(network, images(1, 8), np.full((1, 8, 8), np.nan))
