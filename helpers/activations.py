@@ -1,0 +1,218 @@
+"""Activations: what the neurons of a layer answer to pictures, and what they detect.
+
+A layer gives a stack of maps (h, w, channels), one for each of its patterns: bright where the
+pattern was found. `record` returns these maps as they are. The other functions ask what a channel
+is for: which pictures excite it most, where in a picture it fires, and how well the places where
+it fires coincide with a part of the animal, an ear or a whisker.
+"""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from helpers import arrays
+from helpers.networks import check_images, find_layer, input_shape, layer_names, record  # noqa: F401
+from helpers.runtime import progress
+from helpers.tracing import compiled, seen, watch
+
+DARK = 0.15  # how bright a masked picture is where the neuron is silent
+DETECTOR = 0.04  # above this IoU, Bau 2017 call a channel a detector of a part
+_AT_ONCE = 4_000_000  # values of maps in memory at a time
+
+
+def strengths(network, images, layer, over="max", batch_size=32):
+    """Return how strongly each channel of a layer answers to each image: float32 (N, channels).
+
+    over: "max", the answer at the place that excites the channel most, or "mean", the average over
+    all places. Where a layer has no places, such as a dense one, both are what it gives. Maps are
+    not kept: thousands of images take little memory. Raises ValueError for an unknown layer.
+    """
+    if over not in ("max", "mean"):
+        raise ValueError(f'over must be "max" or "mean", not {over!r}.')
+    batch = _batch(network, images)
+    run = _compiled(network, batch, _strengths, layer, over)
+    return np.concatenate([found for _, found in _slices(run, batch, batch_size, layer)])
+
+
+def _strengths(network, x, layer, over):
+    maps = _maps(network, x, layer)
+    places = list(range(1, maps.shape.rank - 1))
+    return tf.reduce_max(maps, places) if over == "max" else tf.reduce_mean(maps, places)
+
+
+def strongest_images(network, images, layer, channel, k=9, over="max"):
+    """Return which images excite a channel most: their indices, int (k,), the strongest first.
+
+    How strongly is what `strengths` says, by default the channel's answer at its best place in the
+    image. Of equal images the earlier comes first. Raises ValueError for an unknown layer, a
+    channel that it does not have, and more images than there are. (Zeiler 2013)
+    """
+    batch = _batch(network, images)
+    if not 1 <= k <= len(batch):
+        raise ValueError(f"k must be 1 to {len(batch)}, the number of images, not {k!r}.")
+    count = _compiled(network, batch, _strengths, layer, over).output_shapes[-1]
+    if not 0 <= channel < count:
+        raise ValueError(f"channel must be 0 to {count - 1} in {layer!r}, not {channel!r}.")
+    return np.argsort(-strengths(network, batch, layer, over)[:, channel], kind="stable")[:k]
+
+
+def strongest_channels(network, images, layer, k=64, over="max"):
+    """Return which channels of a layer answer most to images: int (k,), the strongest first.
+
+    By the mean over the images of what `strengths` says. Where there are fewer than k channels, all
+    are returned. Raises ValueError for an unknown layer and k below 1.
+    """
+    if k < 1:
+        raise ValueError(f"k must be 1 or more, not {k!r}.")
+    found = strengths(network, images, layer, over)
+    return np.argsort(-found.mean(axis=0, dtype=np.float64), kind="stable")[:k]
+
+
+def mask_image(image, activation, full=None):
+    """Return a picture that is bright where a neuron fires and dark elsewhere: uint8 (H, W, 3).
+
+    `image` is (H, W, 3) in 0-255 and `activation` one channel's map (h, w), enlarged to the picture
+    without a shift. Brightness grows in proportion to the activation, from `DARK` at 0 and below to
+    the picture itself at `full`; None takes the map's own maximum, one number keeps several maps
+    comparable. A neuron that fires nowhere leaves the picture dark. Several maps (N, h, w), over
+    one picture or over N, give (N, H, W, 3). Raises ValueError for shapes that do not fit, NaN or
+    infinity, and `full` not above 0.
+    """
+    image, maps = np.asarray(image), np.asarray(activation)
+    single = image.ndim < 4 and maps.ndim == 2
+    pictures = np.stack([arrays.as_rgb(one) for one in (image if image.ndim == 4 else [image])])
+    maps = maps[np.newaxis] if maps.ndim == 2 else maps
+    if maps.ndim != 3 or len(pictures) not in (1, len(maps)):
+        raise ValueError(
+            f"image {image.shape} and activation {np.shape(activation)} do not fit: give (H, W, 3) "
+            "and (h, w), or N of each, or one picture and N maps (N, h, w)."
+        )
+    if not np.isfinite(maps).all() or not (full is None or full > 0):
+        raise ValueError(f"The activation must be finite, and full above 0, not {full!r}.")
+    fires = np.maximum(arrays.resize_maps(maps, *pictures.shape[1:3]), 0)
+    most = fires.max(axis=(1, 2), keepdims=True) if full is None else full
+    light = DARK + (1 - DARK) * np.minimum(fires / np.where(most > 0, most, 1), 1)
+    masked = np.round(pictures * light[..., np.newaxis]).astype(np.uint8)
+    return masked[0] if single else masked
+
+
+def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_size=32):
+    """Return how well each channel of a layer detects each part: `{part: IoU (channels,)}`.
+
+    A channel *fires* in a pixel where its map, enlarged to the picture (bilinear), reaches the
+    channel's own threshold: the quantile of its answers at all places in all images. IoU is the
+    number of pixels where it fires and the part is, over those where either is so, in all images
+    together: 1 is a perfect detector, 0.04 (`DETECTOR`) the least that is called one. What chance
+    gives, and what is possible, `iou_range` tells. The quantile is exact, as `np.quantile`'s. Where
+    it is the channel's lowest answer, as of a neuron that is silent nearly everywhere, the channel
+    fires above it. A part that is in no image has IoU NaN.
+
+    `parts` are ids (N, H, W), the index of each pixel's part in `part_names`. Maps are not kept;
+    the images go through the network twice. Raises ValueError for an unknown layer, one without
+    spatial axes, parts that do not fit, and a quantile outside 0-1. (Bau 2017)
+    """
+    batch, parts = _batch(network, images), np.asarray(parts)
+    area = _areas(parts, part_names, quantile)
+    parts = parts[np.newaxis] if parts.ndim == 2 else parts
+    if parts.shape != batch.shape[:3]:
+        raise ValueError(f"parts {parts.shape} do not fit the images {batch.shape}.")
+    run = _compiled(network, batch, _maps, layer)
+    if len(run.output_shapes) != 4:
+        raise ValueError(
+            f"Layer {layer!r} has no spatial axes: it gives {tuple(run.output_shapes)}. "
+            f"Convolutions have: {', '.join(layer_names(network))}."
+        )
+    threshold, lowest = _thresholds(_slices(run, batch, batch_size, layer), len(batch), quantile)
+    both = 0
+    for part, maps in _slices(run, batch, batch_size, layer):
+        both += _fired(maps, threshold, lowest, parts[part], len(part_names))
+    iou = both / (both.sum(axis=1, keepdims=True) + area - both)
+    return {name: iou[:, number].astype(np.float32) for number, name in enumerate(part_names)}
+
+
+def iou_range(parts, part_names, quantile=0.995):
+    """Return the IoU that a mask has with each part by chance, and at best: `{part: (low, high)}`.
+
+    The mask covers a share of 1 - quantile of all pixels, thrown there at random, or laid upon the
+    part as well as may be. It is the scale on which to read `dissect`: a part that is much larger
+    or smaller cannot be matched. A part that is in no image has NaN. Errors are `dissect`'s.
+    """
+    part, mask = _areas(np.asarray(parts), part_names, quantile) / np.size(parts), 1 - quantile
+    chance = mask * part / (mask + part - mask * part)
+    best = np.minimum(mask, part) / np.maximum(mask, part)
+    return dict(zip(part_names, zip(chance.tolist(), best.tolist(), strict=True), strict=True))
+
+
+def _areas(parts, part_names, quantile):
+    """Return how many pixels each part has, NaN where it has none; ValueError for wrong input."""
+    if parts.ndim not in (2, 3) or parts.size == 0 or parts.dtype.kind not in "ui":
+        raise ValueError(f"parts must be ids (N, H, W), not {parts.dtype} {parts.shape}.")
+    if parts.min() < 0 or parts.max() >= len(part_names):
+        known = f"ids 0 to {len(part_names) - 1}, one for each of part_names"
+        raise ValueError(f"parts must be {known}, not {parts.min()} to {parts.max()}.")
+    if not 0 < quantile < 1:
+        raise ValueError(f"quantile must lie between 0 and 1, not {quantile!r}.")
+    count = np.bincount(parts.ravel(), minlength=len(part_names))
+    return np.where(count > 0, count, np.nan)
+
+
+def _thresholds(slices, count, quantile):
+    """Return each channel's quantile and lowest answer; only what lies around and above is kept."""
+    top, lowest = None, np.inf
+    for _, maps in slices:
+        answers = maps.reshape(-1, maps.shape[-1]).T
+        total = count * maps[0, ..., 0].size
+        place = quantile * (total - 1)  # of the quantile among all answers, when sorted
+        keep = total - math.floor(place)
+        lowest = np.minimum(lowest, answers.min(axis=1))
+        top = answers if top is None else np.concatenate([top, answers], axis=1)
+        top = np.partition(top, -keep, axis=1)[:, -keep:] if top.shape[1] > keep else top
+    top = np.partition(top, min(1, keep - 1), axis=1).astype(np.float64)
+    step = top[:, min(1, keep - 1)] - top[:, 0]
+    return (top[:, 0] + (place - math.floor(place)) * step).astype(np.float32), lowest
+
+
+def _fired(maps, threshold, lowest, parts, count):
+    """Return in how many pixels of each part each channel fires: int (channels, count)."""
+    peak = maps.max(axis=(1, 2))
+    image, channel = np.nonzero((peak >= threshold) & (peak > lowest))  # the others are silent
+    together, counts = max(1, _AT_ONCE // parts[0].size), np.zeros(len(threshold) * count, np.int64)
+    for start in range(0, len(image), together):
+        i, c = image[start : start + together], channel[start : start + together]
+        stack = np.moveaxis(maps[i, :, :, c], 0, -1)  # one picture (h, w), a "colour" for each pair
+        large = tf.image.resize(stack, parts.shape[1:]).numpy()
+        fires = np.flatnonzero((large >= threshold[c]) & (large > lowest[c]))
+        row, column, pair = np.unravel_index(fires, large.shape)
+        met = c[pair] * count + parts[i[pair], row, column]
+        counts += np.bincount(met, minlength=len(counts))
+    return counts.reshape(-1, count)
+
+
+def _maps(network, x, layer):
+    watched = find_layer(network, layer)
+    with watch([watched]) as outputs:
+        network(x, training=False)
+    return tf.cast(seen(outputs, watched, x), tf.float32)
+
+
+def _batch(network, images):
+    """Return images as a batch that fits the network; bytes stay bytes, to take less memory."""
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        return check_images(network, images)[0]
+    batch = images[np.newaxis] if images.ndim == len(input_shape(network)) else images
+    check_images(network, batch[:1])
+    return batch
+
+
+def _compiled(network, batch, function, *options):
+    return compiled(network, function, *options, signature=(((None, *batch.shape[1:]), "float32"),))
+
+
+def _slices(run, batch, size, label):
+    """Yield (slice, what a compiled function gives for it), up to `size` images at a time."""
+    size = max(1, min(size, _AT_ONCE // math.prod(n or 1 for n in run.output_shapes[1:])))
+    for start in progress(range(0, len(batch), size), label=label):
+        part = slice(start, start + size)
+        yield part, run(tf.constant(batch[part].astype(np.float32))).numpy()
