@@ -165,6 +165,23 @@ def curves(history, title="", ylabel=None, alt=None, display=True):
     return _finish(figure, alt or f"{title or 'curves'}: {ends}", display)
 
 
+def axes(width=8.0, height=4.2, rows=1, columns=1):
+    """Return an empty figure of that many inches, and its axes in a flat array, to plot into.
+
+    Sets the course's style for what is plotted afterwards. Show it with `finish`.
+    """
+    style()
+    figure, grid = _figure(width, height, rows, columns)
+    return figure, grid.ravel()
+
+
+def finish(figure, alt, display=True):
+    """Give a figure of `axes` the text that says what it shows, show it once, and return it."""
+    if not alt:
+        raise ValueError("alt must say what the figure shows, for those who do not see it")
+    return _finish(figure, alt, display)
+
+
 def _figure(width, height, rows, columns):
     figure = Picture(figsize=(width, height))
     return figure, figure.subplots(rows, columns, squeeze=False)

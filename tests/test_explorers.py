@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from helpers import explorers, load_world, networks
+from helpers.explorers import pattern
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def test_at_strength_zero_both_halves_are_the_picture(world):
     picture = shown(explorer)
     half = (picture.shape[1] - 8) // 2
     assert np.array_equal(picture[:, :half], picture[:, half + 8 :])
-    enlarged = explorers.enlarge(world.test.images[3])
+    enlarged = pattern.enlarge(world.test.images[3])
     assert np.array_equal(picture[:, :half], enlarged) and enlarged.shape == (384, 384, 3)
 
 
@@ -72,8 +73,8 @@ def test_a_picture_seen_before_is_not_drawn_again_and_memory_is_bounded(monkeypa
         drawn.append(number)
         return np.full((4, 4, 3), number, np.uint8), str(number)
 
-    monkeypatch.setattr(explorers, "KEPT", 3)
-    explorer = explorers.Explorer("counter", draw, {"number": explorers.slider("number", 9)})
+    monkeypatch.setattr(pattern, "KEPT", 3)
+    explorer = explorers.Explorer("counter", draw, {"number": pattern.slider("number", 9)})
     for number in (1, 2, 1, 3, 1, 0):
         assert explorer.set(number=number) == str(number)
     assert drawn == [0, 1, 2, 3, 0]
@@ -99,7 +100,7 @@ def upload(content, version=8):
 @pytest.mark.parametrize("version", [7, 8])
 def test_an_upload_is_read_in_either_version_of_the_widgets(version):
     photo = explorers.png(np.zeros((3, 3, 3), np.uint8))
-    assert explorers._content(upload(photo, version)) == photo
+    assert pattern._content(upload(photo, version)) == photo
 
 
 def test_your_own_photo_is_shown_and_what_is_no_photo_is_named(world):
@@ -107,7 +108,7 @@ def test_your_own_photo_is_shown_and_what_is_no_photo_is_named(world):
     explorer = explorers.own_photo(world, first)
     explorer.set(strength=0)
     explorer.controls["upload"].value = upload(explorers.png(mine))
-    assert np.array_equal(shown(explorer)[:, :384], explorers.enlarge(mine))
+    assert np.array_equal(shown(explorer)[:, :384], pattern.enlarge(mine))
     explorer.controls["upload"].value = upload(b"no picture at all")
-    assert np.array_equal(shown(explorer)[:, :384], explorers.enlarge(first))
+    assert np.array_equal(shown(explorer)[:, :384], pattern.enlarge(first))
     assert "mine" in explorer.label.value or "picture" in explorer.label.value

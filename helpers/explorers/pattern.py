@@ -12,7 +12,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from helpers import arrays, cam, networks, photos, plotting
+from helpers import plotting
 
 KEPT = 256  # pictures that an explorer remembers
 HEIGHT = 384  # of the picture, in pixels
@@ -21,7 +21,8 @@ HEIGHT = 384  # of the picture, in pixels
 class Explorer:
     """Controls on the left, one picture and its label on the right.
 
-    draw: a function of the controls' values that returns an RGB picture uint8 (H, W, 3) and a text.
+    draw: a function of the controls' values that returns a picture, RGB uint8 (H, W, 3) or the
+    bytes of a PNG, and a text.
     controls: widgets by name. `explorer.set(image=3)` moves them from code. Where no widget can
     show (GitHub, PDF), the picture alone is shown.
     """
@@ -70,7 +71,7 @@ class Explorer:
         key = tuple(values.items())
         if key not in self._kept:
             picture, text = self._draw(**values)
-            self._kept[key] = png(picture), text
+            self._kept[key] = picture if isinstance(picture, bytes) else png(picture), text
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
@@ -114,75 +115,10 @@ def dropdown(name, options):
     return widgets.Dropdown(options=options, value=options[0], description=name)
 
 
-def grad_cam(world, images=None, network=None):
-    """Return an explorer of Grad-CAM with sliders for image, layer, class and overlay strength.
-
-    images: uint8 (N, H, W, 3), by default the world's test images. network: by default the world's.
-    """
-    network = world.network if network is None else network
-    images = world.test.images if images is None else np.asarray(images)
-    images = images[None] if images.ndim == 3 else images
-    layers = networks.layer_names(network)
-
-    def draw(image, layer, target, strength):
-        shown, said = look(network, world.class_names, images[image], target, layer, strength)
-        return shown, f"{layer} for {target}; the network says {said}"
-
-    return Explorer(
-        "Grad-CAM explorer",
-        draw,
-        {
-            "image": slider("image", len(images) - 1),
-            "layer": widgets.SelectionSlider(
-                options=layers, value=layers[-1], description="layer", readout=False
-            ),
-            "target": dropdown("class", list(world.class_names)),
-            "strength": slider("overlay %", 100, 80),
-        },
-    )
-
-
-def own_photo(world, photo, network=None):
-    """Return an explorer of Grad-CAM on one picture, which an upload button exchanges for yours.
-
-    photo: uint8 (H, W, 3) to begin with. An upload is turned upright, cropped to its middle and
-    reduced to the network's size (`photos.read`); a file that is no picture is named in the label.
-    """
-    network = world.network if network is None else network
-    names, height, width = world.class_names, *photo.shape[:2]
-
-    def draw(upload, target, strength):
-        picture, problem = photo, ""
-        if upload:
-            try:
-                picture = photos.read(upload, (height, width))
-            except ValueError as error:
-                problem = f"{error} Still showing the picture before. "
-        shown, said = look(network, names, picture, target, None, strength)
-        return shown, f"{problem}{target}? The network says {said}"
-
-    upload = widgets.FileUpload(accept="image/*", multiple=False, description="your photo")
-    controls = {
-        "upload": upload,
-        "target": dropdown("class", list(names)),
-        "strength": slider("overlay %", 100, 80),
-    }
-    return Explorer("Your own photo", draw, controls)
-
-
 def _content(upload):
     """Return an upload's bytes or None, from the form of ipywidgets 7 (a dict) or 8 (a tuple)."""
     files = list(upload.values()) if isinstance(upload, dict) else list(upload)
     return bytes(files[-1]["content"]) if files else None
-
-
-def look(network, names, picture, target, layer, strength):
-    """Return a picture beside its Grad-CAM for a class name, and in words what the network says."""
-    heat = cam.grad_cam(network, picture, target=names.index(target), layer=layer)
-    laid = arrays.overlay(picture, arrays.rescale(heat), plotting.colors(), strength / 100)
-    chance = networks.predict(network, picture)[0]
-    said = ", ".join(f"{name} {p:.0%}" for name, p in zip(names, chance, strict=True))
-    return side_by_side(picture, laid), said
 
 
 def side_by_side(left, right):
