@@ -14,7 +14,10 @@ from skimage.filters import gaussian
 
 from helpers import gradients
 from helpers.networks import check_images, predict
-from helpers.randomization import randomization_check  # noqa: F401 - metrics.randomization_check
+from helpers.randomization import (  # noqa: F401 - metrics.randomization_check
+    randomization_check,
+    rank_correlation,
+)
 from helpers.saliency import baseline_like
 
 BLUR = 1 / 16  # how far an insertion's first picture is blurred, as a share of its longer side

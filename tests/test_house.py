@@ -30,15 +30,16 @@ def module_name(path):
 
 # A module imports only from rows above its own.
 LAYERS = (
-    ("anatomy", "arrays", "cache", "canvas", "figures", "runtime", "storage", "tracing"),
+    ("anatomy", "arrays", "cache", "canvas", "figures", "films", "measures", "parameterizations"),
+    ("rules", "runtime", "storage", "toys", "tracing", "transforms"),
     ("transfer",),
-    ("face", "networks", "plotting", "projector", "scenery"),
-    ("gradients", "heads", "randomization", "photos", "portrait"),
+    ("face", "locality", "networks", "objectives", "plotting", "projector", "scenery"),
+    ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
     ("drawn",),
-    ("worlds",),
+    ("counterfactuals", "worlds"),
     ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),
     ("metrics",),
-    ("exercises", "explorers", "training"),
+    ("exercises", "explorers", "marks", "training"),
     ("questions",),
 )
 LAYER = {module: number for number, row in enumerate(LAYERS) for module in row}

@@ -14,11 +14,12 @@ from helpers import runtime
 
 runtime.setup()
 
-import bench_cam  # noqa: E402
+import bench_embedding  # noqa: E402
+import bench_methods  # noqa: E402
 import harness  # noqa: E402
 import write_tables  # noqa: E402
 
-BENCHES = (bench_cam,)
+BENCHES = (bench_methods, bench_embedding)
 
 
 def main():

@@ -1,0 +1,147 @@
+"""Every method in units of one compiled forward pass, beside other libraries, and its memory."""
+
+import functools
+import subprocess
+import sys
+import textwrap
+import time
+
+import harness
+import keras
+import numpy as np
+import peers
+import tensorflow as tf
+
+from helpers import cam, dreaming, load_world, perturbation, saliency
+
+N = peers.SAMPLES
+# Method: its call, the passes it cannot do without (how many pictures forward, how many back),
+# the most it may take on `pets` and on VGG16.
+METHODS = {
+    "gradient": (lambda n, x: saliency.gradient(n, x, 0), (1, 1), (2.1, 2.1)),
+    "guided_gradient": (lambda n, x: saliency.guided_gradient(n, x, 0), (1, 1), (2.3, 2.3)),
+    "grad_cam": (lambda n, x: cam.grad_cam(n, x, 0, peers.LAYER), (1, 0), (2.0, 1.3)),
+    "smooth_gradient": (
+        lambda n, x: saliency.smooth_gradient(n, x, 0, samples=N, noise=peers.NOISE),
+        (N, N),
+        (20, 50),
+    ),
+    "integrated_gradients": (
+        lambda n, x: saliency.integrated_gradients(n, x, 0, steps=N),
+        (N, N),
+        (20, 50),
+    ),
+    "occlusion": (
+        lambda n, x: perturbation.occlusion(n, x, 0, window=peers.WINDOW, stride=peers.WINDOW),
+        ("windows", 0),
+        (12, 95),
+    ),
+    "maximize": (
+        lambda n, x: dreaming.maximize(n, dreaming.target_class(0), steps=peers.STEPS),
+        (N, N),
+        (110, 105),
+    ),
+}
+TITLES = {
+    "grad_cam": "Grad-CAM",
+    "smooth_gradient": f"SmoothGrad, {N} samples",
+    "integrated_gradients": f"integrated gradients, {N} steps",
+    "occlusion": f"occlusion, {peers.WINDOW} px windows",
+    "maximize": f"maximization, {peers.STEPS} steps",
+    "guided_gradient": "guided gradient",
+}
+
+
+def cases():
+    """Yield (name, network, image). Random weights serve for VGG16."""
+    keras.utils.set_random_seed(0)
+    world = load_world("drawn")
+    yield "pets, 128 px", world.load_network("pets"), world.test.images[:1]
+    image = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
+    vgg = keras.applications.VGG16(weights=None, classifier_activation=None)
+    yield "VGG16, 224 px", vgg, image
+
+
+def forward(network, x):
+    """Return a function that runs one compiled forward pass of a batch."""
+    compiled = tf.function(lambda x: network(x, training=False), autograph=False)
+    x = tf.constant(x, tf.float32)
+    return lambda: compiled(x).numpy()
+
+
+def floor(passes, image, batched):
+    """Return the least that a method can take: its passes, many of them at the batch's price."""
+    windows = (image.shape[1] // peers.WINDOW) * (image.shape[2] // peers.WINDOW)
+    there, back = (windows if n == "windows" else n for n in passes)
+    return (there + back) * (batched if there > 1 else 1.0)
+
+
+def report():
+    """Measure every case and return (lines of text, whether every target was met)."""
+    names = [peer.name for peer in peers.PEERS]
+    lines, notes, met = [], [], True
+    for case, (title, network, image) in enumerate(cases()):
+        others = [peer(network, image) for peer in peers.PEERS]
+        unit, size = forward(network, image), 16 if case == 0 else 4
+        found, seconds = harness.ratios(
+            unit, {"batch": forward(network, np.repeat(image, size, 0))}
+        )
+        batched = found["batch"] / size
+        lines += [
+            f"**{title}**: a forward pass takes {seconds * 1e3:.1f} ms, "
+            f"and {batched:.2f} of that for each picture in a batch of {size}.",
+            "",
+        ]
+        rows = [["forward passes", "first call", "wanted", "the least", "ours", *names]]
+        for method, (call, passes, wanted) in METHODS.items():
+            begun = time.perf_counter()
+            call(network, image)
+            first = time.perf_counter() - begun
+            functions = {"ours": functools.partial(call, network, image)}
+            functions |= {
+                other.name: getattr(other, method) for other in others if hasattr(other, method)
+            }
+            found, _ = harness.ratios(unit, functions)
+            least = floor(passes, image, batched)
+            cells = [figure(found[name]) if name in found else "has none" for name in names]
+            ours = found["ours"]
+            rows.append([
+                TITLES.get(method, method), f"{first:.1f} s", f"{wanted[case]:g}",
+                f"{least:.3g}", figure(ours), *cells,
+            ])  # fmt: skip
+            notes += [
+                f"{name} on {title}, {method}: {ratio}"
+                for name, ratio in found.items()
+                if not isinstance(ratio, float)
+            ]
+            best = min((r for n, r in found.items() if n != "ours" and isinstance(r, float)),
+                       default=np.inf)  # fmt: skip
+            met &= isinstance(ours, float) and ours <= best
+        lines += [harness.table(rows), ""]
+    return [*lines, memory(), "", *notes], met
+
+
+def figure(ratio):
+    """Return a ratio as text, or that the library could not do it."""
+    return f"{ratio:.3g}" if isinstance(ratio, float) else "cannot run"
+
+
+def memory():
+    """Return a sentence on the memory of SmoothGrad on VGG16, from a process of its own."""
+    code = """
+        import resource, sys
+        sys.path.insert(0, {path!r})
+        from helpers import runtime, saliency
+        runtime.setup()
+        import bench_methods
+        *_, (_, network, image) = bench_methods.cases()
+        bench_methods.forward(network, image)()
+        peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]
+        saliency.smooth_gradient(network, image, 0, samples=50)
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print((peaks[1] - peaks[0]) / 2**20)
+    """
+    code = textwrap.dedent(code).format(path=sys.path[0])
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    gigabytes = float(run.stdout.split()[-1])
+    return f"SmoothGrad with {N} samples on VGG16 takes {gigabytes:.2f} GiB beyond a forward pass."
