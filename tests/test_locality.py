@@ -67,7 +67,7 @@ def plain(x):
 def strided(x):
     y = conv(4, 5, strides=2, padding="same")(x)
     y = conv(4, 2, padding="same")(layers.MaxPooling2D(3, 2)(y))
-    return layers.MaxPooling2D(2, padding="same")(y)
+    return layers.MaxPooling2D(3, 2, padding="same")(y - 500)  # zeros at its edge would win
 
 
 def averaged(x):
@@ -102,6 +102,11 @@ def gated(x):
     return layers.Multiply()([y, layers.Dense(4, activation="sigmoid")(gate)])
 
 
+def broadcast(x):
+    y = conv(4, 3, padding="same")(x)
+    return layers.Multiply()([y, layers.MaxPooling2D((HEIGHT, 1))(y)])
+
+
 def mean_subtracted(x):
     mean = np.random.default_rng(3).uniform(0, 255, (HEIGHT, WIDTH, 3)).astype("float32")
     return conv(4, 3)(layers.MaxPooling2D()(x - mean))
@@ -121,8 +126,8 @@ def skipped(x):
     return keras.ops.reshape(y - 0.3 * x, (-1, HEIGHT * WIDTH, 3))
 
 
-MAKES = [plain, strided, averaged, residual, fire, separable, gated, mean_subtracted, enlarged,
-         padded_twice, skipped]  # fmt: skip
+MAKES = [plain, strided, averaged, residual, fire, separable, gated, broadcast, mean_subtracted,
+         enlarged, padded_twice, skipped]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", MAKES, ids=lambda make: make.__name__)
