@@ -15,7 +15,6 @@ from sklearn.linear_model import Ridge
 
 from helpers import gradients
 from helpers.counterfactuals import part_effects  # noqa: F401 - perturbation.part_effects
-from helpers.locality import covered_scores
 from helpers.networks import check_images
 from helpers.runtime import progress
 from helpers.tracing import compiled, logits
@@ -48,7 +47,7 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     targets = gradients.check_target(network, batch, target)
     picture = (None, *batch.shape[1:]), "float32"
     signature = picture, picture, ((None, 2), "int32")
-    run = compiled(network, covered_scores, int(window), int(stride), signature=signature)
+    run = compiled(network, covered_scores, int(window), signature=signature)
     begins = (np.arange(0, side - window + stride, stride, np.int32) for side in sides)
     corners = np.stack(np.meshgrid(*begins, indexing="ij"), axis=-1).reshape(-1, 2)
     losses = np.empty((len(batch), len(corners)), np.float32)
@@ -59,6 +58,20 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
         losses[n, some] = whole[0, chosen] - covered[:, chosen]
     maps = np.stack([_mean_over(corners, window, loss, sides) for loss in losses])
     return maps[0] if single else maps
+
+
+def covered_scores(network, x, cover, corners, window):
+    """Return the logits of x (1, H, W, C) with squares covered, (B, classes), and those of x.
+
+    For use while tracing: `cover` (1, H, W, C) shows in the squares, whose first rows and columns
+    are `corners` (B, 2).
+    """
+    rows, columns = (tf.range(length)[None] - corners[:, k, None] for k, length in
+                     enumerate(x.shape[1:3]))  # fmt: skip
+    down, across = (tf.logical_and(n >= 0, n < window) for n in (rows, columns))
+    square = tf.logical_and(down[:, :, None], across[:, None, :])[..., None]
+    covered = tf.where(square, cover, x)
+    return logits(network(covered, training=False)), logits(network(x, training=False))
 
 
 def _mean_over(corners, window, losses, shape):
