@@ -19,7 +19,7 @@ export PYTHON
 help:
 	@echo "make lab        install what is needed and open the course in JupyterLab"
 	@echo "make test       style, unit tests, and every lesson run and compared"
-	@echo "make bench      how fast the methods are, beside other libraries"
+	@echo "make bench      how fast the methods are, beside other libraries, and how right"
 	@echo "make networks   train again everything in data/networks"
 	@echo "make notebooks  run all lessons (or NOTEBOOKS=...) and write their outputs in place"
 	@echo "make clean      remove the virtual environment and all caches in this folder"
@@ -45,7 +45,7 @@ test-notebooks: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -c .ci/pins.txt --editable .[bench] --no-build-isolation
-	$(PYTHON_HERE) tests/benchmarks
+	$(PYTHON_HERE) tests/benchmarks $(BENCH)
 
 networks: $(INSTALLED)
 	$(PYTHON_HERE) data/networks/make.py

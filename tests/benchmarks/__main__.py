@@ -1,38 +1,47 @@
-"""`make bench`: how fast the methods are, written into the README as well.
+"""`make bench`: how fast the methods are and how right, written into the README as well.
 
-Exits with 1 where a method takes longer than it may.
+`make bench BENCH=marks` does one block alone. Exits with 1 where a method takes longer than it may.
 
 Run as `python tests/benchmarks`, by its folder: tf-explain installs a package `tests` of its own.
 """
 
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".ci"))
 
-from helpers import runtime
+os.environ["TQDM_DISABLE"] = "1"  # a bar would be measured too
+
+from helpers import runtime  # noqa: E402
 
 runtime.setup()
 
 import bench_embedding  # noqa: E402
+import bench_marks  # noqa: E402
 import bench_methods  # noqa: E402
 import harness  # noqa: E402
 import write_tables  # noqa: E402
 
-BENCHES = (bench_methods, bench_embedding)
+# Blocks of the README, and the benches that write them.
+BLOCKS = {"bench": (bench_methods, bench_embedding), "marks": (bench_marks,)}
 
 
-def main():
-    page, good = [f"Warm, medians, in one process in turn, on {harness.machine()}.", ""], True
-    print(page[0])
-    for bench in BENCHES:
-        lines, met = bench.report()
-        page += lines
-        print("\n".join(lines))
-        good &= met
-    write_tables.replace(write_tables.ROOT / "README.md", "bench", page)
+def main(names):
+    unknown = set(names) - set(BLOCKS)
+    if unknown:
+        sys.exit(f"No such bench: {', '.join(sorted(unknown))}. There are {', '.join(BLOCKS)}.")
+    good = True
+    for name in names or BLOCKS:
+        page = [f"Measured on {harness.machine()}.", ""]
+        for bench in BLOCKS[name]:
+            lines, met = bench.report()
+            page += lines
+            good &= met
+        print("\n".join(page))
+        write_tables.replace(write_tables.ROOT / "README.md", name, page)
     sys.exit(not good)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

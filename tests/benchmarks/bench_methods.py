@@ -102,6 +102,7 @@ def report():
                 other.name: getattr(other, method) for other in others if hasattr(other, method)
             }
             found, _ = harness.ratios(unit, functions)
+            print(title, method, found, file=sys.stderr)  # this takes minutes: say how far it is
             least = floor(passes, image, batched)
             cells = [figure(found[name]) if name in found else "has none" for name in names]
             ours = found["ours"]

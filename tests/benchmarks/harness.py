@@ -7,31 +7,41 @@ import warnings
 
 import psutil
 
+LONG = 2.0  # seconds: a function that takes longer is measured fewer times
 
-def ratios(unit, functions, seconds=20.0, rounds=31):
+
+def ratios(unit, functions, most=20.0, rounds=31):
     """Return how many times as long as `unit` each function takes, warm, and the unit's seconds.
 
-    In each round every function runs once and is divided by the same round's unit, so what else
-    the machine does meanwhile weighs on both. Ends after `rounds`, or `seconds` if at least five.
-    A function that raises gets, in place of a number, what it said.
+    In each round every function runs once and is divided by a unit measured just before it, so
+    what else the machine does meanwhile weighs on both. Ends after `rounds`, or after three once
+    `most` seconds are over. A function that raises gets, in place of a number, what it said.
     """
     found, working = {}, {}
     for name, function in functions.items():
         try:
-            for _ in range(2):  # traces, then settles
-                _quietly(function)
+            if _time(function) < LONG:  # it traced; a short one runs again, to settle
+                _time(function)
             working[name] = function
         except Exception as error:  # a peer that cannot do it is a finding, not a failure
             found[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
     _quietly(unit)
     times = {name: [] for name in working}
     units, begun = [], time.perf_counter()
-    while len(units) < rounds and (len(units) < 5 or time.perf_counter() - begun < seconds):
-        units.append(_time(unit))
+    for number in range(rounds):
+        if number >= 3 and time.perf_counter() - begun > most:
+            break
         for name, function in working.items():
+            units.append(_time(unit))
             times[name].append(_time(function) / units[-1])
     found |= {name: statistics.median(measured) for name, measured in times.items()}
     return {name: found[name] for name in functions}, statistics.median(units)
+
+
+def seconds(function, rounds=3):
+    """Return the median of the seconds that a function takes, after a first call."""
+    _quietly(function)
+    return statistics.median(_time(function) for _ in range(rounds))
 
 
 def _time(function):
