@@ -14,7 +14,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
-.PHONY: help lab test lint test-units test-notebooks bench networks notebooks clean
+.PHONY: help lab test lint test-units test-notebooks bench networks notebooks bundle repo clean
 
 help:
 	@echo "make lab        install what is needed and open the course in JupyterLab"
@@ -22,6 +22,8 @@ help:
 	@echo "make bench      how fast the methods are, beside other libraries, and how right"
 	@echo "make networks   train again everything in data/networks"
 	@echo "make notebooks  run all lessons (or NOTEBOOKS=...) and write their outputs in place"
+	@echo "make bundle     one zip with everything that lessons need, for bad Wi-Fi (WITH=--with-cache: photos too)"
+	@echo "make repo       make badges, set-up cells and links point to your fork: URL=https://github.com/..."
 	@echo "make clean      remove the virtual environment and all caches in this folder"
 
 $(INSTALLED): .ci/pins.txt pyproject.toml
@@ -52,6 +54,12 @@ networks: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(PYTHON_HERE) .ci/execute.py $(NOTEBOOKS)
+
+bundle: $(INSTALLED)
+	$(PYTHON_HERE) .ci/bundle.py $(WITH)
+
+repo:
+	python3 .ci/repo.py "$(URL)"
 
 clean:
 	rm -rf $(VENV) $(VENV).unfinished build *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -11,12 +11,17 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+BUNDLED = Path(__file__).resolve().parent.parent / "cache"
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def folder(path=None):
-    """Return the cache folder: `path`, else COURSE_CACHE, else the system's place for caches."""
+    """Return the cache folder: `path`, else COURSE_CACHE, else the bundle's, else the system's.
+
+    A bundle that was made with photos and weights brings them in a folder `cache` of its own.
+    """
     usual = platformdirs.user_cache_dir("what-a-cnn-sees", appauthor=False)
+    usual = BUNDLED if BUNDLED.is_dir() else usual
     return Path(path or os.environ.get("COURSE_CACHE") or usual).expanduser()
 
 
