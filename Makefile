@@ -3,6 +3,7 @@
 VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+COLAB := $(VENV)/colab/.installed
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # JupyterLab without its calls to the internet (news, updates, extension gallery).
 LAB_OPTIONS := --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
@@ -14,7 +15,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
-.PHONY: help lab test lint test-units test-notebooks bench networks notebooks bundle repo clean
+.PHONY: help lab test lint test-units test-notebooks test-colab bench networks notebooks bundle repo clean
 
 help:
 	@echo "make lab        install what is needed and open the course in JupyterLab"
@@ -32,7 +33,7 @@ $(INSTALLED): .ci/pins.txt pyproject.toml
 lab: $(INSTALLED)
 	$(PYTHON_HERE) -m jupyterlab $(LAB_OPTIONS)
 
-test: lint test-units test-notebooks
+test: lint test-units test-notebooks test-colab
 
 lint: $(INSTALLED)
 	$(PYTHON_HERE) -m ruff check .
@@ -44,6 +45,15 @@ test-units: $(INSTALLED)
 NOTEBOOKS ?= notebooks
 test-notebooks: $(INSTALLED)
 	TQDM_DISABLE=1 $(PYTHON_HERE) -m pytest -n 2 $(NBVAL) $(NOTEBOOKS)
+
+$(COLAB): .ci/colab.txt $(INSTALLED)
+	rm -rf $(VENV)/colab
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/colab -r .ci/colab.txt
+	touch $(COLAB)
+
+# The same once more with Colab's IPython and widgets, out of the bundle and an otherwise empty folder.
+test-colab: $(INSTALLED) $(COLAB)
+	$(PYTHON_HERE) .ci/colab.py -n 2
 
 bench: $(INSTALLED)
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -c .ci/pins.txt --editable .[bench] --no-build-isolation
