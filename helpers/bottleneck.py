@@ -65,31 +65,36 @@ def head(shape, classes, dropout=0.5):
     )
 
 
-def train_head(network, features, labels, epochs=EPOCHS, batch=32, seed=0):
-    """Train a head of logits in place on features (N, ...) and return its loss after each epoch.
+def train_head(features, labels, classes, epochs=EPOCHS, batch=32, seed=0):
+    """Return a head that has learned classes from features (N, h, w, c), and its loss each epoch.
 
-    labels: int (N,). Adam, its rate falling along a cosine; the order is drawn with the seed, so
-    the same features give the same head. Shows a progress bar. Raises ValueError for labels that
-    are not one class number for each picture.
+    labels: int (N,), 0 to classes - 1. Adam, its rate falling along a cosine. It learns from
+    features divided by their size (root mean square), so that the same rate suits all, and takes
+    them undivided in the end. The seed draws the order: the same features give the same head.
+    Shows a progress bar. Raises ValueError for labels that are not one class for each picture.
     """
-    classes, labels = network.output_shape[-1], np.asarray(labels)
+    labels = np.asarray(labels)
     if labels.shape != features.shape[:1] or not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(
             f"give one label, 0 to {classes - 1}, for each of {len(features)} pictures"
         )
-    rng, rows = np.random.default_rng(seed), np.arange(len(labels))
-    order = np.concatenate([rng.permutation(rows) for _ in range(epochs)])
-    starts = range(0, len(order), batch)
-    network.compile(
-        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, len(starts))),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    losses = []
-    for start in runtime.progress(starts, label="training the head"):
-        taken = order[start : start + batch]
-        losses.append(float(network.train_on_batch(features[taken], labels[taken])))
+    network, starts = head(features.shape[1:], classes), range(0, len(labels), batch)
+    falling = keras.optimizers.schedules.CosineDecay(RATE, epochs * len(starts))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile(keras.optimizers.Adam(falling), loss)
+    rng, size = np.random.default_rng(seed), np.sqrt(np.mean(np.square(features))) or 1.0
+    losses, steps = [], ((epoch, start) for epoch in range(epochs) for start in starts)
+    for epoch, start in runtime.progress(steps, epochs * len(starts), "training the head"):
+        if start == 0:
+            order = rng.permutation(len(labels))
+            losses.append(0.0)
+        rows = order[start : start + batch]
+        told = network.train_on_batch(features[rows] / size, labels[rows])
+        losses[epoch] += float(told) * len(rows) / len(labels)
         network.reset_metrics()
-    return [float(np.mean(part)) for part in np.array_split(losses, epochs)]
+    first = network.get_layer("fc1")
+    first.kernel.assign(first.kernel / size)
+    return network, losses
 
 
 def fine_tune(network, images, labels, epochs=TUNING_EPOCHS):
@@ -116,14 +121,12 @@ def classifier(weights, world, size, key, folder=None):
 
     def dense():
         found = features(network, world.train.images, folder=folder)
-        top = head(found.shape[1:], len(world.class_names))
-        train_head(top, found, world.train.labels)
-        return _weights(top, DENSE)
+        learned, _ = train_head(found, world.train.labels, len(world.class_names))
+        return _weights(learned, DENSE)
 
     def block5_and_dense():
-        return _weights(
-            fine_tune(network, world.train.images, world.train.labels), (*DENSE, "block5_")
-        )
+        tuned = fine_tune(network, world.train.images, world.train.labels, TUNING_EPOCHS)
+        return _weights(tuned, (*DENSE, "block5_"))
 
     _assign(network, cache.arrays(folder / f"vgg16-head-{key}.npz", dense))
     if has_gpu():
