@@ -36,13 +36,10 @@ def features(network, images, layer=LAYER, folder=None):
 
     def compute():
         starts = runtime.progress(range(0, len(images), BATCH), label="computing features")
-        found = [
-            networks.record(network, images[start : start + BATCH], layer)[layer]
-            for start in starts
-        ]
-        found = np.concatenate(found)
-        half = np.abs(found).max() < np.finfo(np.float16).max
-        return {"features": found.astype(np.float16) if half else found}
+        return {"features": np.concatenate([_rounded(said_of(start)) for start in starts])}
+
+    def said_of(start):
+        return networks.record(network, images[start : start + BATCH], layer)[layer]
 
     return cache.arrays(path, compute)["features"].astype(np.float32)
 
@@ -82,7 +79,10 @@ def train_head(features, labels, classes, epochs=EPOCHS, batch=32, seed=0):
     falling = keras.optimizers.schedules.CosineDecay(RATE, epochs * len(starts))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.compile(keras.optimizers.Adam(falling), loss)
-    rng, size = np.random.default_rng(seed), np.sqrt(np.mean(np.square(features))) or 1.0
+    rng, size = (
+        np.random.default_rng(seed),
+        np.sqrt(np.vdot(features, features) / features.size) or 1.0,
+    )
     losses, steps = [], ((epoch, start) for epoch in range(epochs) for start in starts)
     for epoch, start in runtime.progress(steps, epochs * len(starts), "training the head"):
         if start == 0:
@@ -137,6 +137,11 @@ def classifier(weights, world, size, key, folder=None):
 def has_gpu():
     """Return whether TensorFlow has a GPU to compute on."""
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def _rounded(values):
+    """Return values in half precision, or as they are where that does not reach so far."""
+    return values.astype(np.float16) if np.abs(values).max() < np.finfo(np.float16).max else values
 
 
 def _weights(network, blocks):

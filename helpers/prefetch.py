@@ -48,10 +48,10 @@ def main(arguments=None):
 
 def _learn(folder):
     """Let the network of the photos world learn, where it has not yet, and say how well."""
-    from helpers import load_world, networks, runtime  # here, as they load TensorFlow
+    from helpers import networks, runtime, worlds  # here, as they load TensorFlow
 
     runtime.setup()
-    world = load_world("photos", cache=folder)
+    world = worlds.load_world("photos", cache=folder)
     right = networks.predict(world.network, world.test.images).argmax(1) == world.test.labels
     print(f"network: {right.mean():.1%} of {len(right)} test photos right")
 

@@ -19,6 +19,7 @@ import stand_ins
 from helpers import downloads, locks, mirrors
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)  # more than a socket swallows unread
+ROOT = Path(downloads.__file__).parent.parent
 UNFINISHED = ".pets.tar.gz.unfinished"
 
 
@@ -26,7 +27,8 @@ UNFINISHED = ".pets.tar.gz.unfinished"
 def impatient(monkeypatch):
     monkeypatch.setattr(downloads, "PAUSE", 0)
     monkeypatch.setattr(mirrors, "TIMEOUT", (2.0, 0.4))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.delenv("COURSE_MIRROR", raising=False)
 
 
@@ -161,7 +163,7 @@ def test_refused_connections_are_one_error(server, source, tmp_path):
         taken.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
         said = error_of(source, tmp_path, mirror=closed)
-    assert f"{closed}/pets.tar.gz: [Errno 111] Connection refused" in said
+    assert re.search(rf"{closed}/pets\.tar\.gz: \[Errno \d+\] Connection refused", said)
     assert server.asked == [] and names(tmp_path) == []
 
 
@@ -276,10 +278,9 @@ WAITING = "Another program is fetching pets.tar.gz: waiting for it.\n"
 
 
 def program(source, folder):
-    root = Path(downloads.__file__).parent.parent
     arguments = [sys.executable, "-c", PROGRAM, repr(dataclasses.astuple(source)), str(folder)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(arguments, cwd=root, **pipes)
+    return subprocess.Popen(arguments, cwd=ROOT, **pipes)
 
 
 def until(condition):
@@ -351,7 +352,7 @@ with downloads.bar(800_000_000, "images.tar.gz", initial=200_000_000) as shown:
 def test_the_bar_tells_size_speed_and_time_left():
     environment = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
     said = subprocess.check_output(
-        [sys.executable, "-W", "ignore", "-c", BAR], env=environment, text=True
+        [sys.executable, "-W", "ignore", "-c", BAR], cwd=ROOT, env=environment, text=True
     )
     assert "images.tar.gz:  38%" in said and "300M/800M" in said
     assert "00:10<00:50" in said and "MB/s" in said

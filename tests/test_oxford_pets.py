@@ -18,7 +18,8 @@ def small(monkeypatch, tmp_path):
     monkeypatch.setattr(pet_archives, "SPARE", 1)
     monkeypatch.setattr(downloads, "PAUSE", 0)
     monkeypatch.setattr(mirrors, "TIMEOUT", (2.0, 0.4))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("COURSE_MIRROR", raising=False)
 

@@ -34,7 +34,8 @@ def small(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setattr(oxford_pets, "COUNT", {"train": 8, "test": 4})
     monkeypatch.setattr(downloads, "PAUSE", 0)
     monkeypatch.setattr(mirrors, "TIMEOUT", (2.0, 2.0))
