@@ -11,6 +11,7 @@ in one folder, which may be copied to other computers (COURSE_CACHE names it the
 """
 
 import argparse
+import logging
 import sys
 
 from helpers import cache, imagenet, oxford_pets
@@ -42,6 +43,9 @@ def main(arguments=None):
     except OSError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("Interrupted: call it again, and it goes on.", file=sys.stderr)
+        return 1
     print(f"Everything is there, in {cache.folder(given.cache)}")
     return 0
 
@@ -61,4 +65,6 @@ def _say(what, path):
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("helpers").setLevel(logging.INFO)  # "Trying again", and the like
     sys.exit(main())

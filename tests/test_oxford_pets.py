@@ -1,8 +1,13 @@
 """Oxford's pets: the right pictures with their masks out of any archive, and nothing outside it."""
 
+import dataclasses
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,6 +148,47 @@ def test_a_damaged_subset_is_made_again(serve, server):
         with pytest.warns(UserWarning, match=r"oxford-pets-.*\.zip is damaged; it is made again"):
             assert oxford_pets.fetch() == path
         assert path.read_bytes() == whole
+
+
+KILLED = """
+import ast, os, sys
+from helpers import downloads, oxford_pets, pet_archives
+images, notes = ast.literal_eval(sys.argv[1])
+pet_archives.IMAGES, pet_archives.ANNOTATIONS = downloads.Source(*images), downloads.Source(*notes)
+oxford_pets.COUNT = {"train": 8, "test": 4}
+write = oxford_pets._write
+
+def half(path, pairs):
+    write(path, pairs)
+    with open(path, "r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+    os.kill(os.getpid(), 9)
+
+oxford_pets._write = half
+oxford_pets.fetch()
+"""
+
+
+def test_a_program_killed_while_it_makes_the_subset_leaves_no_half_of_it(serve, server, tmp_path):
+    serve(*stand_ins.oxford())
+    sources = [dataclasses.astuple(one) for one in (pet_archives.IMAGES, pet_archives.ANNOTATIONS)]
+    program = [sys.executable, "-c", KILLED, repr(sources)]
+    ended = subprocess.run(program, cwd=Path(downloads.__file__).parent.parent)
+    assert ended.returncode == -9
+    left = files(tmp_path / "cache")
+    assert sum(name.endswith(".zip.unfinished") for name in left) == 1
+    assert not any(name.endswith(".zip") for name in left)
+    path = oxford_pets.fetch()
+    assert oxford_pets.is_whole(path) and files(tmp_path / "cache") == [path.name]
+    assert len(server.asked) == 2  # the archives had been kept
+
+
+def test_two_at_once_make_one_subset(serve, server):
+    serve(*stand_ins.oxford())
+    server.always = "slow"
+    with ThreadPool(2) as pool:
+        first, second = pool.map(lambda _: oxford_pets.fetch(), range(2))
+    assert first == second and oxford_pets.is_whole(first) and len(server.asked) == 2
 
 
 # Archives that are not as they should be

@@ -196,7 +196,6 @@ def test_prefetch_leaves_nothing_to_fetch_or_to_learn(server, monkeypatch, tmp_p
         return transfer.vgg16(2, weights, 224)
 
     monkeypatch.setattr(bottleneck, "classifier", learned)
-    monkeypatch.setattr(prefetch.cache, "arrays", None)
     assert prefetch.main(["--cache", str(tmp_path / "day")]) == 0
     assert asked(server) == FILES
     said = capsys.readouterr().out
@@ -223,6 +222,23 @@ def test_prefetch_that_fails_says_why_in_one_line(server, capsys):
     assert prefetch.main(["--only-download"]) == 1
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1 and "404 Not Found" in said.err
+
+
+def test_prefetch_interrupted_goes_on_with_the_next_call(server, monkeypatch, capsys):
+    server.faults, receive = ["half"], mirrors.opened
+
+    def interrupted(source, address, start):
+        if start:
+            raise KeyboardInterrupt
+        return receive(source, address, start)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mirrors, "opened", interrupted)
+        assert prefetch.main(["--only-download"]) == 1
+    assert "call it again" in capsys.readouterr().err
+    assert prefetch.main(["--only-download"]) == 0
+    half = len(server.files[FILES[0]]) // 2
+    assert server.asked[1][0] == f"/{FILES[0]}" and 0 <= half - server.asked[1][1] < mirrors.CHUNK
 
 
 def test_prefetch_runs_as_a_program_against_a_mirror_that_has_nothing(tmp_path):
