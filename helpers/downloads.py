@@ -100,7 +100,7 @@ def _download(source, addresses, unfinished):
     """Receive a file from the first address that has it; return the reasons where none has."""
     reasons = []
     for address in addresses:
-        left, most, pause = ATTEMPTS, _size(unfinished), PAUSE
+        left, most, pause, spoilt = ATTEMPTS, _size(unfinished), PAUSE, 0
         while left:
             try:
                 _receive(source, address, unfinished)
@@ -108,7 +108,7 @@ def _download(source, addresses, unfinished):
             except mirrors.Unfit as error:
                 left, reason = 0, str(error)
             except mirrors.Spoilt as error:  # from the beginning, and once more only
-                left, reason = min(left - 1, 1), str(error)
+                left, reason, spoilt = 1 - spoilt, str(error), 1
                 unfinished.unlink(missing_ok=True)
             except mirrors.BrokenOff as error:
                 left, reason = left - 1, str(error)

@@ -99,6 +99,14 @@ def test_what_is_not_the_file_is_had_anew(server, source, tmp_path, fault):
     assert [start for _, start in server.asked] == [0, 0]
 
 
+def test_a_wrong_file_that_also_breaks_off_comes_to_an_end(server, source, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "PROGRESS", 1)
+    server.files[source.name] = CONTENT[::-1]
+    server.faults = ["half", None] * 20
+    assert "another checksum" in error_of(source, tmp_path)
+    assert len(server.asked) == 4
+
+
 def test_a_redirect_is_followed(server, source, tmp_path):
     server.faults = ["redirect"]
     assert_fetched(source, tmp_path)
