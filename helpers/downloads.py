@@ -100,7 +100,7 @@ def _download(source, addresses, unfinished):
     """Receive a file from the first address that has it; return the reasons where none has."""
     reasons = []
     for address in addresses:
-        left, most, pause, spoilt = ATTEMPTS, _size(unfinished), PAUSE, 0
+        left, most, pause, spoilt = ATTEMPTS, _size(unfinished), PAUSE, False
         while left:
             try:
                 _receive(source, address, unfinished)
@@ -108,7 +108,8 @@ def _download(source, addresses, unfinished):
             except mirrors.Unfit as error:
                 left, reason = 0, str(error)
             except mirrors.Spoilt as error:  # from the beginning, and once more only
-                left, reason, spoilt = 1 - spoilt, str(error), 1
+                left, most, reason = 0 if spoilt else ATTEMPTS, 0, str(error)
+                spoilt = True
                 unfinished.unlink(missing_ok=True)
             except mirrors.BrokenOff as error:
                 left, reason = left - 1, str(error)
