@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import keras
 
+from helpers import imagenet
 from helpers.tracing import layers as layers_of
 
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
@@ -40,10 +41,11 @@ def vgg16(classes=2, weights=None, size=224, dropout=0.5, name="vgg16"):
     Takes RGB images (N, size, size, 3) in 0-255 and does VGG's preprocessing itself: the order of
     the colours turned round, ImageNet's mean colour taken off. Gives `classes` logits. All layers
     are in one list, under VGG's names. weights: None (random: seed them beforehand with
-    `keras.utils.set_random_seed`), "imagenet" (downloads 59 MB, once), or a file of weights for
+    `keras.utils.set_random_seed`), "imagenet" (see `imagenet.weights`), or a file of weights for
     the convolutions, as `keras.applications.VGG16(include_top=False)` takes it; the dense layers
     begin at random. With two classes at 224 pixels it has 27,823,938 parameters.
-    Raises ValueError for impossible sizes, FileNotFoundError for a file that is not there.
+    Raises ValueError for impossible sizes, FileNotFoundError for a file that is not there, and
+    DownloadError where ImageNet's weights cannot be had.
     (Simonyan & Zisserman 2015)
     """
     if classes < 1 or size < 32 or not 0 <= dropout < 1:
@@ -51,7 +53,9 @@ def vgg16(classes=2, weights=None, size=224, dropout=0.5, name="vgg16"):
             "vgg16 wants classes >= 1, size >= 32 and dropout in [0, 1), "
             f"not classes={classes}, size={size}, dropout={dropout}."
         )
-    if weights is not None and weights != "imagenet":
+    if weights == "imagenet":
+        weights = imagenet.weights("vgg16")
+    if weights is not None:
         weights = Path(weights).expanduser()
         if not weights.is_file():
             raise FileNotFoundError(

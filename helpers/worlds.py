@@ -1,6 +1,6 @@
 """A world: pictures, their labels, what is known of their parts, a network that tells them apart.
 
-`load_world()` opens the drawn world that comes with the course, or a folder of your own photos.
+`load_world()` opens the drawn world that comes with the course, or photographs.
 Every lesson runs in either. What takes time is computed when it is first asked for, and kept.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import cache, drawn, photos, runtime
+from helpers import cache, drawn, runtime
 
 NAMES = ("drawn", "photos")
 PER_CLASS, PER_OTHER_KIND = 600, 400  # drawn pictures to train on
@@ -73,14 +73,21 @@ class World:
 
     @staticmethod
     def load_network(name):
-        """Load another network of the course, such as "pets_robust"; ValueError lists them all."""
-        from helpers import networks  # here, as it loads TensorFlow
+        """Load another network of the course, such as "pets_robust"; ValueError lists them all.
 
+        "inception_v3", for dreams, is downloaded at first (88 MB, see `imagenet`).
+        """
+        from helpers import imagenet, networks  # here, as they load TensorFlow
+
+        if name == "inception_v3":
+            return imagenet.inception_v3()
         there = sorted(path.stem for path in NETWORKS.glob("*.keras"))
         if not there:
             raise FileNotFoundError(f"{NETWORKS} holds no networks; clone the whole course again")
         if name not in there:
-            raise ValueError(f"no network is called {name!r}; there are {', '.join(there)}")
+            raise ValueError(
+                f"no network is called {name!r}; there are {', '.join(there)} and inception_v3"
+            )
         return networks.load(NETWORKS / f"{name}.keras")
 
 
@@ -92,19 +99,20 @@ def load_animals(cache=None):
     return Split(**_drawn_train(cache, drawn.OTHERS, PER_OTHER_KIND))
 
 
-def load_world(name=None, network=None, photos=None, cache=None):
-    """Open the drawn world or your own photos: pictures, labels, parts and a network in one object.
+def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
+    """Open the drawn world or photographs: pictures, labels, parts and a network in one object.
 
     name: "drawn" (the default) or "photos". network: a `.keras` file to use in place of the world's
     own. photos: a folder of pictures, laid out as `helpers.photos` says. cache: a folder for what
-    takes time to compute. Whatever is not given is taken from COURSE_WORLD, COURSE_NETWORK,
-    COURSE_PHOTOS and COURSE_CACHE; where COURSE_PHOTOS is set, COURSE_NETWORK is meant for these
-    photos, and the drawn world keeps its own network. In the photos world a network whose classes
-    are not the folder's is taken as a base, and a head for them is fitted on it (`helpers.heads`).
-    Returns a `World`.
-    Raises ValueError for an unknown name, FileNotFoundError for a network that is not there, and
-    ValueError for one that does not fit and for a folder without labelled pictures. Pictures that
-    cannot be read are named in a warning.
+    takes time to compute. mirror: where to download from, see `downloads.fetch`. Whatever is not
+    given is taken from COURSE_WORLD, COURSE_NETWORK, COURSE_PHOTOS, COURSE_CACHE and COURSE_MIRROR;
+    where COURSE_PHOTOS is set, COURSE_NETWORK is meant for these photos, and the drawn world keeps
+    its own network. The photos world without a folder is `oxford_pets`, without a network VGG16
+    (`bottleneck`); both are downloaded at first. A network given for it whose classes are not the
+    photos' is taken as a base, and a head for them is fitted on it (`heads`). Returns a `World`.
+    Raises ValueError for an unknown name, FileNotFoundError for a network that is not there,
+    ValueError for one that does not fit and for a folder without labelled pictures, DownloadError
+    for what cannot be had. Pictures that cannot be read are named in a warning.
     """
     name = name or os.environ.get("COURSE_WORLD") or NAMES[0]
     if name not in NAMES:
@@ -117,15 +125,11 @@ def load_world(name=None, network=None, photos=None, cache=None):
             raise FileNotFoundError(f"there is no network file {network}: see COURSE_NETWORK")
     if name == "drawn":
         return _drawn_world(network, cache)
+    from helpers import photo_world  # here, as it loads TensorFlow
+
     folder = photos or os.environ.get("COURSE_PHOTOS")
-    if not folder:
-        raise ValueError("the photos world needs a folder: set COURSE_PHOTOS, or give photos=")
-    if network is None:
-        raise ValueError(
-            "the photos world needs a network to start from: set COURSE_NETWORK to a .keras file "
-            "that takes RGB pictures in 0-255, or give network="
-        )
-    return _photos_world(network, folder, cache)
+    *names, load, network = photo_world.choose(network, folder, cache, mirror)
+    return World("photos", *names, lambda part: Split(*load(part)), network)
 
 
 def _drawn_world(path, cache_folder):
@@ -170,28 +174,3 @@ def _drawn_train(cache_folder, kinds, count):
     key = cache.digest(draw(3)["images"], count)  # drawn another way, it is another file
     file = cache.folder(cache_folder) / f"drawn-train-{key}.npz"
     return cache.arrays(file, lambda: draw(count, bar))
-
-
-def _photos_world(path, folder, cache_folder):
-    from helpers import heads, networks  # here, as they load TensorFlow
-
-    listing = photos.find(folder)
-    base = networks.load(path)
-    size = heads.image_size(base)
-
-    def split(part):
-        return Split(*photos.load(listing, part, size))
-
-    def network(world):
-        if heads.class_count(base) == len(world.class_names):
-            return base
-        pairs = runtime.progress(listing.train, label="checking train photos")
-        content = [(cache.digest(picture), label) for picture, label in pairs]
-        key = cache.digest(path, content, size, heads.RECIPE)
-        head = cache.arrays(
-            cache.folder(cache_folder) / f"head-{key}.npz",
-            lambda: heads.fit(base, world.train.images, world.train.labels),
-        )
-        return heads.attach(base, **head)
-
-    return World("photos", listing.class_names, (), split, network)

@@ -31,15 +31,19 @@ def module_name(path):
 # A module imports only from rows above its own.
 LAYERS = (
     ("anatomy", "arrays", "cache", "canvas", "figures", "films", "measures", "parameterizations"),
-    ("rules", "runtime", "storage", "toys", "tracing", "transforms"),
+    ("locks", "mirrors", "rules", "runtime", "storage", "toys", "tracing", "transforms"),
+    ("downloads",),
+    ("imagenet",),
     ("transfer",),
     ("face", "networks", "objectives", "plotting", "projector", "scenery"),
     ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
-    ("drawn",),
-    ("counterfactuals", "worlds"),
+    ("drawn", "pet_archives", "training"),
+    ("bottleneck", "counterfactuals", "oxford_pets"),
+    ("photo_world",),
+    ("worlds",),
     ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),
     ("metrics",),
-    ("exercises", "explorers", "marks", "training"),
+    ("exercises", "explorers", "marks", "prefetch"),
     ("questions",),
 )
 LAYER = {module: number for number, row in enumerate(LAYERS) for module in row}
@@ -144,7 +148,10 @@ def test_import_helpers_is_quick_and_loads_nothing_heavy():
     assert statistics.median(float(words[0]) for words in runs) < 0.3
 
 
-@pytest.mark.parametrize("name", ["arrays", "runtime", "drawn", "plotting", "worlds", "photos"])
+@pytest.mark.parametrize(
+    "name",
+    ["arrays", "runtime", "drawn", "plotting", "worlds", "photos", "oxford_pets", "prefetch"],
+)
 def test_modules_without_networks_leave_tensorflow_alone(name):
     assert run(f"import sys, helpers.{name}; print('tensorflow' in sys.modules)") == ["False"]
 

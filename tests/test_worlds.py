@@ -13,6 +13,7 @@ from keras import layers
 from PIL import Image
 
 from helpers import drawn, heads, load_world, networks, worlds
+from helpers.downloads import DownloadError
 
 KINDS = {"cats": (210, 60, 50), "dogs": (50, 60, 210)}
 SIZE = 24
@@ -220,12 +221,14 @@ def test_the_environment_names_what_is_not_given(folder, base, tmp_path, monkeyp
         load_world(photos="nowhere")
 
 
-def test_what_is_missing_is_asked_for(folder, base):
+def test_what_is_missing_is_asked_for(folder, base, monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="no world is called 'photo'; there are drawn, photos"):
         load_world("photo")
-    with pytest.raises(ValueError, match="set COURSE_PHOTOS"):
+    monkeypatch.setenv("COURSE_MIRROR", str(tmp_path))  # with nothing in it
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with pytest.raises(DownloadError, match=r"annotations\.tar\.gz .*COURSE_MIRROR"):
         load_world("photos", base)
-    with pytest.raises(ValueError, match="set COURSE_NETWORK to a .keras file"):
+    with pytest.raises(DownloadError, match=r"vgg16_weights.*COURSE_MIRROR"):
         load_world("photos", photos=folder)
 
 
