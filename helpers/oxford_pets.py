@@ -40,10 +40,7 @@ def fetch(folder=None, mirror=None, keep=False):
     removed. 1,000 pictures to train on and 400 to test on, chosen with a fixed seed. Shows progress
     bars. Raises `downloads.DownloadError` where the archives cannot be had or read.
     """
-    folder = cache.folder(folder)
-    sources = pet_archives.ANNOTATIONS, pet_archives.IMAGES
-    key = cache.digest(COUNT, SIDE, RECIPE, *(one.digest for one in sources))
-    path = folder / f"oxford-pets-{key}.zip"
+    folder, path = cache.folder(folder), place(folder)
     if is_whole(path):
         return path
     with locks.alone(path) as unfinished:
@@ -51,7 +48,7 @@ def fetch(folder=None, mirror=None, keep=False):
             return path
         if path.exists():
             warnings.warn(f"{path} is damaged; it is made again", stacklevel=2)
-        kept = [downloads.fetch(one, folder / "downloads", mirror) for one in sources]
+        kept = [downloads.fetch(one, folder / "downloads", mirror) for one in _sources()]
         pairs = pet_archives.pictures(*kept, COUNT, SIDE)
         try:
             _write(unfinished, pairs)
@@ -65,6 +62,16 @@ def fetch(folder=None, mirror=None, keep=False):
         for archive in () if keep else kept:
             archive.unlink(missing_ok=True)
     return path
+
+
+def place(folder=None):
+    """Return the path where `fetch` keeps, or would keep, the subset's zip file."""
+    key = cache.digest(COUNT, SIDE, RECIPE, *(one.digest for one in _sources()))
+    return cache.folder(folder) / f"oxford-pets-{key}.zip"
+
+
+def _sources():
+    return pet_archives.ANNOTATIONS, pet_archives.IMAGES
 
 
 def is_whole(path):

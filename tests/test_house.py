@@ -43,7 +43,7 @@ LAYERS = (
     ("worlds",),
     ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),
     ("metrics",),
-    ("exercises", "explorers", "marks", "prefetch"),
+    ("check", "exercises", "explorers", "marks", "prefetch"),
     ("questions",),
 )
 LAYER = {module: number for number, row in enumerate(LAYERS) for module in row}
