@@ -33,7 +33,7 @@ LAYERS = (
     ("anatomy", "arrays", "cache", "canvas", "figures", "films", "measures", "parameterizations"),
     ("rules", "runtime", "storage", "toys", "tracing", "transforms"),
     ("transfer",),
-    ("face", "networks", "objectives", "plotting", "projector", "scenery"),
+    ("face", "networks", "objectives", "plotting", "projector", "scenery", "stamps"),
     ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
     ("drawn",),
     ("counterfactuals", "worlds"),
