@@ -88,7 +88,7 @@ def _arrows(controls, place):
         control = controls["picture"]
         control.value = scatter.step(place(*values), control.value, direction)
 
-    layout, buttons = widgets.Layout(width="70px"), []
+    layout, buttons = widgets.Layout(width="76px"), []
     for direction, text in ARROWS.items():
         tip = f"go to the nearest picture {direction}"
         button = widgets.Button(description=text, tooltip=tip, layout=layout)

@@ -22,6 +22,20 @@ def _two_clouds():
     return random.normal(size=(50, 10)), 10 * random.normal(size=(50, 10)) + 100 * np.eye(1, 10)
 
 
+def _hidden_from_the_map(answer):
+    points, labels = np.asarray(answer, np.float64), np.arange(100) % 2
+    if points.ndim != 2 or len(points) != 100 or points.shape[1] < 2:
+        return f"Give 100 rows of two numbers or more, not {points.shape}."
+    low, high = (points[labels == k] for k in (0, 1))
+    apart = (low.max(axis=0) < high.min(axis=0)) | (high.max(axis=0) < low.min(axis=0))
+    if not apart.any():
+        return "No single column tells the classes apart by a threshold; one of them must."
+    found = embedding.neighbourhood_accuracy(embedding.tsne(points), labels)
+    if found <= 0.7:
+        return None
+    return f"The map still shows them: its neighbourhood accuracy is {found:.0%}, 70% at most."
+
+
 def _part_that_moves_most(answer):
     parts = ("ears", "eyes", "muzzle", "whiskers")
     if answer not in parts:
@@ -56,37 +70,7 @@ def _right_in_wrong_company(answer):
     return None
 
 
-def _hidden_from_the_map(answer):
-    points, labels = np.asarray(answer, np.float64), np.arange(100) % 2
-    if points.ndim != 2 or len(points) != 100 or points.shape[1] < 2:
-        return f"Give 100 rows of two numbers or more, not {points.shape}."
-    low, high = (points[labels == k] for k in (0, 1))
-    apart = (low.max(axis=0) < high.min(axis=0)) | (high.max(axis=0) < low.min(axis=0))
-    if not apart.any():
-        return "No single column tells the classes apart by a threshold; one of them must."
-    found = embedding.neighbourhood_accuracy(embedding.tsne(points), labels)
-    if found <= 0.7:
-        return None
-    return f"The map still shows them: its neighbourhood accuracy is {found:.0%}, 70% at most."
-
-
 QUESTIONS = (
-    Question(
-        _right_in_wrong_company,
-        (
-            "Compute the features of all test pictures, and what the network says of each.",
-            "scatter.neighbours(points) gives the 5 nearest of each: which labels do they have?",
-            "At least 3 of the 5 labels must differ, where networks.predict is right.",
-        ),
-        "images, labels = truth.test.images, truth.test.labels\n"
-        "near = scatter.neighbours(embedding.features(truth.network, images))\n"
-        "others = (labels[near] != labels[:, None]).sum(axis=1)\n"
-        "right = networks.predict(truth.network, images).argmax(axis=1) == labels\n"
-        "answer = np.flatnonzero(right & (others >= 3))[0]",
-        "images, labels = truth.test.images, truth.test.labels\n"
-        "near = scatter.neighbours(embedding.features(truth.network, images))\n"
-        "answer = np.flatnonzero((labels[near] == labels[:, None]).all(axis=1))[0]",
-    ),
     Question(
         _width_on_the_map,
         (
@@ -110,10 +94,26 @@ QUESTIONS = (
     Question(
         _part_that_moves_most,
         (
-            "Cats and dogs of this course differ in ears and muzzle to us. Not so fast.",
-            "Lesson 05: what do late layers look at? Look into the animal's face.",
+            "It need not be what you would look at: the network has no idea of anatomy.",
+            "Cats and dogs of this course look at you in different ways.",
         ),
         'answer = "eyes"',
         'answer = "ears"',
+    ),
+    Question(
+        _right_in_wrong_company,
+        (
+            "Compute the features of all test pictures, and what the network says of each.",
+            "scatter.neighbours(points) gives the 5 nearest of each: which labels do they have?",
+            "At least 3 of the 5 labels must differ, where networks.predict is right.",
+        ),
+        "images, labels = truth.test.images, truth.test.labels\n"
+        "near = scatter.neighbours(embedding.features(truth.network, images))\n"
+        "others = (labels[near] != labels[:, None]).sum(axis=1)\n"
+        "right = networks.predict(truth.network, images).argmax(axis=1) == labels\n"
+        "answer = np.flatnonzero(right & (others >= 3))[0]",
+        "images, labels = truth.test.images, truth.test.labels\n"
+        "near = scatter.neighbours(embedding.features(truth.network, images))\n"
+        "answer = np.flatnonzero((labels[near] == labels[:, None]).all(axis=1))[0]",
     ),
 )
