@@ -51,11 +51,10 @@ def tsne_maps(features, images, labels, class_names, said=None, perplexities=PER
         )
 
     usual = min(perplexities, key=lambda perplexity: abs(perplexity - 15))
-    choose = {"style": {"description_width": "initial"}, "continuous_update": True}
     controls = {
-        "layer": widgets.SelectionSlider(options=list(features), description="layer", **choose),
+        "layer": widgets.SelectionSlider(options=list(features), description="layer"),
         "perplexity": widgets.SelectionSlider(
-            options=list(perplexities), value=usual, description="perplexity", **choose
+            options=list(perplexities), value=usual, description="perplexity"
         ),
         "form": widgets.Dropdown(options=FORMS, description="points as"),
         "picture": slider("picture", len(labels) - 1),
