@@ -30,7 +30,7 @@ _HIDING = ("PartitionedCall", "If", "While")
 _ROWS = 256  # of how many points the distances to all others are in memory at once
 
 
-def features(network, images, layer=None, pool="mean", batch_size=32):
+def features(network, images, layer=None, pool="mean", batch_size=8):
     """Return what a layer says of each image, one row of numbers for each: float32 (N, D).
 
     `layer` is a layer's name and stands for its output; None is the penultimate layer: what the

@@ -93,7 +93,8 @@ def progress(iterable, total=None, label=None):
     """
     from tqdm.auto import tqdm
 
-    return tqdm(iterable, desc=label, total=total, delay=0.5, leave=False)
+    off = bool(os.environ.get("TQDM_DISABLE"))  # the widget does not look there by itself
+    return tqdm(iterable, desc=label, total=total, delay=0.5, leave=False, disable=off)
 
 
 class Finding(NamedTuple):

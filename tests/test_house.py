@@ -35,7 +35,7 @@ LAYERS = (
     ("downloads",),
     ("imagenet",),
     ("transfer",),
-    ("face", "networks", "objectives", "plotting", "projector", "scenery"),
+    ("face", "networks", "objectives", "plotting", "projector", "scenery", "stamps"),
     ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
     ("drawn", "pet_archives", "training"),
     ("bottleneck", "counterfactuals", "oxford_pets"),

@@ -80,6 +80,24 @@ def test_progress_yields_everything_and_shows_what_takes_time(capsys, monkeypatc
     assert capsys.readouterr().err == ""  # over before it was worth a bar
 
 
+@pytest.mark.parametrize("said", ["1", "", None])
+def test_no_bar_in_a_notebook_either_where_none_is_wanted(said, monkeypatch):
+    import tqdm.auto
+
+    made = []
+
+    def bar(items, **options):  # in a notebook, tqdm.auto's leaves the variable unread
+        made.append(options)
+        return items
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", bar)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    if said is not None:
+        monkeypatch.setenv("TQDM_DISABLE", said)
+    assert list(runtime.progress("ab")) == ["a", "b"]
+    assert made[0]["disable"] == (said == "1")
+
+
 def findings():
     return {finding.subject: finding for finding in runtime.check()}
 

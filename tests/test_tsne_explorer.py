@@ -1,0 +1,109 @@
+"""The explorer of t-SNE maps: every control counts, and its line of text tells the truth."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import embedding, explorers, scatter
+from helpers.explorers import pattern
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Return 30 pictures in two classes, features that part them and features that do not."""
+    random, labels = np.random.default_rng(0), np.arange(30) % 2
+    images = random.integers(0, 256, (30, 12, 10, 3), np.uint8)
+    parted = np.float32(random.normal(size=(30, 4)) + 20 * labels[:, None])
+    mixed = np.float32(random.normal(size=(30, 4)))
+    said = np.where(np.arange(30) == 3, 1 - labels, labels)
+    return {"parted": parted, "mixed": mixed}, images, labels, said
+
+
+@pytest.fixture
+def explorer(pictures):
+    features, images, labels, said = pictures
+    return explorers.tsne_maps(features, images, labels, ("cat", "dog"), said, (5, 10, 14))
+
+
+def shown(explorer):
+    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
+
+
+def test_every_control_changes_the_picture(explorer):
+    assert explorer.values() == {"layer": "parted", "perplexity": 14, "form": "dots", "picture": 0}
+    before = shown(explorer)
+    for name, value in (
+        ("picture", 7),
+        ("form", "pictures"),
+        ("form", "grid"),
+        ("perplexity", 5),
+        ("layer", "mixed"),
+    ):
+        explorer.set(**{name: value})
+        after = shown(explorer)
+        assert after.shape == before.shape and not np.array_equal(before, after), name
+        before = after
+
+
+def test_the_label_says_what_is_seen(explorer, pictures):
+    features, _, labels, _ = pictures
+    label = explorer.set(picture=3, perplexity=10)
+    assert label.startswith("picture 3: dog, the network says cat; its 5 nearest, parted: 5 of its")
+    label = explorer.set(layer="mixed", picture=8)
+    near = scatter.neighbours(features["mixed"])[8]
+    on_map = scatter.neighbours(embedding.tsne(features["mixed"], 10))[8]
+    assert label.startswith("picture 8: cat, the network says cat; ")
+    assert f"mixed: {(labels[near] == 0).sum()} of its class; " in label
+    assert label.endswith(f"on the map, perplexity 10: {(labels[on_map] == 0).sum()}")
+
+
+def test_maps_are_turned_but_not_changed(pictures):
+    from helpers.explorers.tsne import _maps
+
+    features = pictures[0]
+    maps = _maps(features, [5, 10], 0)
+    assert list(maps) == [("parted", 5), ("parted", 10), ("mixed", 5), ("mixed", 10)]
+    found, wanted = maps["mixed", 10], embedding.tsne(features["mixed"], 10)
+    assert np.array_equal(scatter.neighbours(found), scatter.neighbours(wanted))
+
+
+def test_one_set_of_features_without_verdicts_is_enough(pictures):
+    features, images, labels, _ = pictures
+    explorer = explorers.tsne_maps(features["parted"], images, labels, ("a", "b"), None, [10])
+    label = explorer.set(picture=29, form="grid")
+    assert label.startswith("picture 29: b; its 5 nearest, features: 5 of its class")
+
+
+def test_what_is_drawn_is_kept(explorer, monkeypatch):
+    explorer.set(picture=2)
+    monkeypatch.setattr(pattern, "png", None)
+    explorer.set(picture=0)
+    with pytest.raises(TypeError):
+        explorer.controls["picture"].value = 4
+
+
+def test_buttons_walk_to_the_nearest_picture_in_their_direction(explorer, pictures):
+    from helpers.explorers.tsne import _maps
+
+    points = _maps(pictures[0], [5, 10, 14], 0)["parted", 14]
+    buttons = explorer.box.children[0].children[-1].children
+    assert [button.description for button in buttons] == ["← left", "↑ up", "↓ down", "right →"]
+    for button, direction in zip(buttons, ("left", "up", "down", "right"), strict=True):
+        before = explorer.set(picture=5)
+        wanted = scatter.step(points, 5, direction)
+        button.click()
+        assert explorer.values()["picture"] == wanted
+        assert (explorer.label.value == before) == (wanted == 5)
+    assert len({scatter.step(points, 5, way) for way in ("left", "up", "down", "right")}) > 1
+
+
+def test_without_verdicts_nothing_is_ringed(pictures):
+    features, images, labels, said = pictures
+    one, other = (
+        explorers.tsne_maps(features["parted"], images, labels, ("a", "b"), verdict, [10])
+        for verdict in (None, said)
+    )
+    assert not np.array_equal(shown(one), shown(other))
+    assert np.array_equal(shown(one)[:, 620:], shown(other)[:, 620:])
