@@ -1,11 +1,12 @@
 """Explorers of lesson 04: maps of pixels with every method's own knobs, and surgery on parts."""
 
 import functools
+import itertools
 
 import ipywidgets as widgets
 import numpy as np
 
-from helpers import arrays, cam, drawn, gradients, networks, perturbation, plotting, saliency
+from helpers import cam, drawn, gradients, networks, perturbation, plotting, saliency
 from helpers.explorers.pattern import Explorer, dropdown, enlarge, side_by_side, slider
 
 SAMPLES, NOISES, STEPS, WINDOWS = (1, 4, 16), (5, 15, 30), (1, 4, 16), (24, 32, 48)
@@ -36,7 +37,7 @@ UNITS = {"samples": "{} samples", "noise": "noise {} %", "steps": "{} steps", "w
 QUICK = {  # a few milliseconds each: computed at every move
     "gradient": saliency.gradient,
     "guided gradient": saliency.guided_gradient,
-    "Grad-CAM": cam.grad_cam,
+    "Grad-CAM": lambda net, *asked: cam.grad_cam(net, *asked, layer=cam.default_layer(net)),
 }
 
 
@@ -45,7 +46,8 @@ def pixel_maps(world, images=None, network=None):
 
     images: uint8 (N, H, W, 3), at most 8, by default the first 4 of the world's test images.
     Every map that the knobs can ask for is computed here, once, which takes some seconds: a move
-    then only shows it. Knobs that the chosen method does not listen to are disabled.
+    then only shows it. (For a third class and those after, when it is first chosen.) Knobs that the
+    chosen method does not listen to are disabled.
     Raises ValueError for more pictures.
     """
     network = world.network if network is None else network
@@ -53,14 +55,16 @@ def pixel_maps(world, images=None, network=None):
     images = images[None] if images.ndim == 3 else images
     if len(images) > MOST:
         raise ValueError(f"{len(images)} pictures; give at most {MOST}, all maps are kept")
-    names, kept = world.class_names, all_maps(network, images, len(world.class_names))
+    names, keep = world.class_names, functools.lru_cache(maxsize=2 * MOST)
+    maps = keep(lambda image, target: all_maps(network, images[image], target))
+    for asked in itertools.product(range(len(images)), range(min(2, len(names)))):
+        maps(*asked)
     said = [_in_words(names, chance) for chance in networks.predict(network, images, 16)]
 
     def draw(image, method, target, signed, **knobs):
         heard = {name: knobs[name] for name in METHODS[method][0]}
-        row = image * len(names) + names.index(target)
-        view = _signed if signed else _strong
-        shown = side_by_side(images[image], view(kept[method, *heard.values()][row]))
+        heat = maps(image, names.index(target))[method, *heard.values()]
+        shown = side_by_side(images[image], plotting.paint(heat, signed))
         how = "".join(f", {UNITS[name].format(value)}" for name, value in heard.items())
         return shown, f"{method}{how} for {target}; the network says {said[image]}"
 
@@ -83,17 +87,13 @@ def pixel_maps(world, images=None, network=None):
     return Explorer("Saliency explorer", draw, controls)
 
 
-def all_maps(network, images, classes):
-    """Return all maps that the knobs can ask for: `{(method, *knobs): (N * classes, H, W, C)}`.
-
-    The classes of a picture stand in rows one after the other; a map without colours has C = 1.
-    """
-    rows, targets = np.repeat(images, classes, axis=0), np.tile(np.arange(classes), len(images))
+def all_maps(network, image, target):
+    """Return all maps of a picture that the knobs can ask for: `{(method, *knobs): map}`."""
     found = {}
     for method, (heard, call) in METHODS.items():
-        for values in _combinations([KNOBS[name] for name in heard]):
-            maps = call(network, rows, targets, **dict(zip(heard, values, strict=True)))
-            found[method, *values] = maps[..., None] if maps.ndim == 3 else maps
+        for values in itertools.product(*(KNOBS[name] for name in heard)):
+            knobs = dict(zip(heard, values, strict=True))
+            found[method, *values] = call(network, image, target, **knobs)
     return found
 
 
@@ -118,7 +118,9 @@ def part_surgery(nets, kind="cat", seeds=range(8)):
     def draw(seed, kind, method, **shown):
         gone = tuple(part for part in PARTS if not shown[part])
         picture, target, said = operate(seeds[seed], kind, gone)
-        maps = [_strong(QUICK[method](network, picture, target)) for network in nets.values()]
+        maps = [
+            plotting.paint(QUICK[method](network, picture, target)) for network in nets.values()
+        ]
         how = f" without {', '.join(gone)}" if gone else ", whole"
         return _in_a_row(picture, *maps), f"{kind}{how}. {said}"
 
@@ -143,25 +145,5 @@ def _in_a_row(*pictures):
     return np.concatenate(row[:-1], axis=1)
 
 
-def _combinations(lists):
-    """Return every way to take one of each list; of no lists, the empty one."""
-    ways = [()]
-    for values in lists:
-        ways = [(*way, value) for way in ways for value in values]
-    return ways
-
-
 def _in_words(names, chance):
     return ", ".join(f"{name} {p:.0%}" for name, p in zip(names, chance, strict=True))
-
-
-def _signed(heat):
-    """Return a map (H, W, C) as a picture: red for, blue against, white zero."""
-    unit = arrays.rescale_signed(heat.sum(axis=-1), 99.5)
-    return plotting.colors(plotting.SIGNED)[np.round((unit + 1) * 127.5).astype(np.uint8)]
-
-
-def _strong(heat):
-    """Return how strong a map (H, W, C) or (H, W) is, whatever its sign, as a picture."""
-    size = np.abs(heat).sum(axis=-1) if heat.ndim == 3 else np.abs(heat)
-    return plotting.colors()[np.round(arrays.rescale(size, 99.5) * 255).astype(np.uint8)]
