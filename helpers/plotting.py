@@ -46,6 +46,23 @@ def colors(name=HEAT):
     return np.round(table[:, :3] * 255).astype(np.uint8)
 
 
+def paint(heat, signed=False, percentile=99.5):
+    """Return a map as a picture (H, W, 3): its strength on black, or red for and blue against.
+
+    `heat` is (H, W), or (H, W, C), which is summed over C, by absolute value unless `signed`. The
+    given percentile of its absolute values takes the full colour. ValueError for wrong shapes, NaN.
+    """
+    heat = np.asarray(heat) if signed else np.abs(heat)
+    heat = heat.sum(axis=2) if heat.ndim == 3 else heat
+    if heat.ndim != 2:
+        raise ValueError(f"the map has shape {heat.shape}; give (H, W) or (H, W, C)")
+    if signed:
+        unit = (arrays.rescale_signed(heat, percentile) + 1) / 2
+    else:
+        unit = arrays.rescale(heat, percentile)
+    return colors(SIGNED if signed else HEAT)[np.round(unit * 255).astype(np.uint8)]
+
+
 def style():
     """Give figures that you draw with pyplot yourself the look of the course's own."""
     matplotlib.rcParams.update(STYLE)
@@ -104,14 +121,9 @@ def show_signed(signed, title="", percentile=99.5, alt=None, display=True):
     `signed` is (H, W), or (H, W, C), which is summed over C. The given percentile of its absolute
     values takes the full colour. Returns the figure. Raises ValueError for wrong shapes or NaN.
     """
-    signed = np.asarray(signed)
-    if signed.ndim == 3:
-        signed = signed.sum(axis=2)
-    if signed.ndim != 2:
-        raise ValueError(f"the map has shape {signed.shape}; give (H, W) or (H, W, C)")
-    index = np.round((arrays.rescale_signed(signed, percentile) + 1) * 127.5).astype(np.uint8)
+    picture = paint(signed, signed=True, percentile=percentile)
     alt = alt or title or "a signed map, red for and blue against"
-    return show(colors(SIGNED)[index], title, alt=alt, display=display)
+    return show(picture, title, alt=alt, display=display)
 
 
 @matplotlib.rc_context(STYLE)

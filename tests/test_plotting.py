@@ -186,3 +186,18 @@ def test_a_picture_is_kept_in_the_smaller_of_two_formats():
     kind, data = plotting.smallest(photo.getvalue())
     assert kind == "image/jpeg" and len(data) < len(photo.getvalue())
     assert plotting.smallest(lines.getvalue()) == ("image/png", lines.getvalue())
+
+
+def test_paint_shows_strength_on_black_and_signs_on_white():
+    heat = np.zeros((8, 8, 3), np.float32)
+    heat[2, 2, 0], heat[5, 5, 1], heat[6, 6] = 1, -1, (1, -1, 0)
+    (red, _, blue), (less_red, _, more_blue) = plotting.paint(heat, True)[[2, 5], [2, 5]].astype(
+        int
+    )
+    assert red > blue and more_blue > less_red
+    assert plotting.paint(heat, signed=True)[[0, 6], [0, 6]].min() > 240  # colours cancel
+    strong = plotting.paint(heat, percentile=100).astype(int).sum(axis=2)
+    assert strong[6, 6] > strong[2, 2] == strong[5, 5] > strong[0, 0]
+    for signed in (True, False):
+        with pytest.raises(ValueError, match="the map has shape"):
+            plotting.paint(np.zeros((2, 3, 4, 5)), signed)

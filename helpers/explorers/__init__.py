@@ -2,6 +2,15 @@
 
 from helpers.explorers.cam import grad_cam, own_photo
 from helpers.explorers.pattern import Explorer, png
+from helpers.explorers.saliency import part_surgery, pixel_maps
 from helpers.explorers.tsne import tsne_maps
 
-__all__ = ["Explorer", "grad_cam", "own_photo", "png", "tsne_maps"]
+__all__ = [
+    "Explorer",
+    "grad_cam",
+    "own_photo",
+    "part_surgery",
+    "pixel_maps",
+    "png",
+    "tsne_maps",
+]
