@@ -14,15 +14,16 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
-.PHONY: help lab test lint test-units test-notebooks bench networks notebooks clean
+.PHONY: help lab test lint test-units test-notebooks test-browser bench networks notebooks clean
 
 help:
-	@echo "make lab        install what is needed and open the course in JupyterLab"
-	@echo "make test       style, unit tests, and every lesson run and compared"
-	@echo "make bench      how fast the methods are, beside other libraries"
-	@echo "make networks   train again everything in data/networks"
-	@echo "make notebooks  run all lessons (or NOTEBOOKS=...) and write their outputs in place"
-	@echo "make clean      remove the virtual environment and all caches in this folder"
+	@echo "make lab           install what is needed and open the course in JupyterLab"
+	@echo "make test          style, unit tests, every lesson run and compared, then tried in a browser"
+	@echo "make test-browser  the browser part alone; needs Chromium and chromedriver"
+	@echo "make bench         how fast the methods are, beside other libraries"
+	@echo "make networks      train again everything in data/networks"
+	@echo "make notebooks     run all lessons (or NOTEBOOKS=...) and write their outputs in place"
+	@echo "make clean         remove the virtual environment and all caches in this folder"
 
 $(INSTALLED): .ci/pins.txt pyproject.toml
 	@sh .ci/install
@@ -30,7 +31,7 @@ $(INSTALLED): .ci/pins.txt pyproject.toml
 lab: $(INSTALLED)
 	$(PYTHON_HERE) -m jupyterlab $(LAB_OPTIONS)
 
-test: lint test-units test-notebooks
+test: lint test-units test-notebooks test-browser
 
 lint: $(INSTALLED)
 	$(PYTHON_HERE) -m ruff check .
@@ -43,6 +44,10 @@ NOTEBOOKS ?= notebooks
 test-notebooks: $(INSTALLED)
 	TQDM_DISABLE=1 $(PYTHON_HERE) -m pytest -n 2 $(NBVAL) $(NOTEBOOKS)
 
+# Each lesson in a real JupyterLab and Chromium; screenshots of what failed are in tests/browser/artefacts.
+test-browser: $(INSTALLED)
+	$(PYTHON_HERE) -m pytest -rs tests/browser
+
 bench: $(INSTALLED)
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -c .ci/pins.txt --editable .[bench] --no-build-isolation
 	$(PYTHON_HERE) tests/benchmarks
@@ -54,5 +59,5 @@ notebooks: $(INSTALLED)
 	$(PYTHON_HERE) .ci/execute.py $(NOTEBOOKS)
 
 clean:
-	rm -rf $(VENV) $(VENV).unfinished build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV).unfinished build *.egg-info .pytest_cache .ruff_cache .hypothesis tests/browser/artefacts
 	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

@@ -15,11 +15,12 @@ from helpers import runtime
 runtime.setup()
 
 import bench_embedding  # noqa: E402
+import bench_latency  # noqa: E402
 import bench_methods  # noqa: E402
 import harness  # noqa: E402
 import write_tables  # noqa: E402
 
-BENCHES = (bench_methods, bench_embedding)
+BENCHES = (bench_methods, bench_embedding, bench_latency)
 
 
 def main():

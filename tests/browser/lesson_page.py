@@ -1,0 +1,255 @@
+"""What a learner does with an open lesson: run all cells, look at explorers, move controls."""
+
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+OPEN, RUN, REACT = 120, 300, 60  # seconds that a step may take on a busy machine
+OUTPUT = ".jp-OutputArea-output"
+CONTROLS = ".jupyter-widgets.widget-inline-hbox, button.jupyter-button"
+START_WORDS, STOP_WORD = ("start", "dream", "run", "go"), "stop"
+# The open notebook, as JavaScript sees it.
+NOTEBOOK = """
+const panel = window.jupyterapp && window.jupyterapp.shell.currentWidget;
+const notebook = panel && panel.context && panel.context.path.endsWith('.ipynb') && panel.content;
+const session = notebook && panel.sessionContext.session;
+const status = session && session.kernel && session.kernel.status;
+const code = notebook ? notebook.widgets.filter(
+    c => c.model.type === 'code' && c.model.sharedModel.getSource().trim()) : [];
+"""
+STATE = """
+const errors = code.flatMap(c => c.model.outputs.toJSON()).filter(o => o.output_type === 'error');
+return {
+    status: status,
+    cells: code.length,
+    counted: code.filter(c => c.model.executionCount).length,
+    errors: errors.map(o => `${o.ename}: ${o.evalue}`),
+};
+"""
+CLEAR_AND_RUN = """
+const commands = window.jupyterapp.commands;
+await commands.execute('editmenu:clear-all');
+commands.execute('runmenu:run-all');
+"""
+# A picture's bytes as a number in hexadecimal, or nothing while another one is on its way.
+PICTURE = """
+const [image] = arguments;
+if (!image.complete || !image.naturalWidth) return null;
+try {
+    const bytes = await (await fetch(image.src)).arrayBuffer();
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+    return Array.from(digest, b => b.toString(16).padStart(2, '0')).join('');
+} catch (gone) { return null; }
+"""
+# Is this the handle of a slider with one value only?
+NOWHERE = """
+const [least, most] = ['min', 'max'].map(end => arguments[0].getAttribute(`aria-value${end}`));
+return least !== null && least === most;
+"""
+# What stands out of the lesson's column, so that one would have to scroll sideways to see it.
+TOO_WIDE = """
+const found = [], page = document.scrollingElement;
+if (page.scrollWidth > window.innerWidth) found.push(`the page, ${page.scrollWidth} px`);
+const edge = notebook.viewportNode || notebook.node;
+const right = Math.min(window.innerWidth, edge.getBoundingClientRect().right) + 1;
+const say = (cell, what, width) => found.push(`cell ${cell}: ${what}, ${Math.round(width)} px`);
+notebook.widgets.forEach((cell, number) => {
+    for (const output of cell.node.querySelectorAll('.jp-OutputArea-output')) {
+        for (const node of [output, ...output.querySelectorAll('*')]) {
+            const box = node.getBoundingClientRect(), style = getComputedStyle(node);
+            if (!box.width || !box.height) continue;
+            const scrolls = ['auto', 'scroll'].includes(style.overflowX);
+            if (scrolls && node.scrollWidth > node.clientWidth + 1)
+                say(number, `${node.className} scrolls`, node.scrollWidth);
+            if (box.right > right || box.left < 0)
+                say(number, `${node.tagName} ${node.className}`, box.right);
+        }
+    }
+});
+return found;
+"""
+
+
+class LessonPage:
+    """A lesson that is open in JupyterLab."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def js(self, code, *arguments):
+        """Return what JavaScript returns, which may await; it knows `notebook` and `status`."""
+        return self.driver.execute_script(
+            f"return (async function() {{ {NOTEBOOK} {code} }}).apply(null, arguments)", *arguments
+        )
+
+    def until(self, condition, seconds, what):
+        """Return the first true value of a function; after too long, say what did not happen."""
+        try:
+            return WebDriverWait(self.driver, seconds, 0.1).until(lambda _: condition())
+        except TimeoutException as late:
+            raise AssertionError(f"not within {seconds} s: {what()}") from late
+
+    def open(self, address):
+        """Open a lesson and wait for its kernel."""
+        self.driver.get(address)
+        self.until(lambda: self.state()["status"] == "idle", OPEN, self.state)
+        return self
+
+    def state(self):
+        """Return the kernel's status, how many cells have code, a count, and what errors say."""
+        return self.js(STATE)
+
+    def run_all(self):
+        """Clear all outputs, run all cells as the menu does, wait for the end or an error."""
+        self.js(CLEAR_AND_RUN)
+
+        def ended():
+            now = self.state()
+            return now["errors"] or (now["counted"] == now["cells"] and now["status"] == "idle")
+
+        self.until(ended, RUN, self.state)
+        return self.state()
+
+    def resize(self, width, height):
+        """Give the window a size and wait until the page has it."""
+        self.driver.set_window_size(width, height)
+        self.until(
+            lambda: self.driver.execute_script("return window.innerWidth") == width,
+            REACT, lambda: f"a window of {width} px",
+        )  # fmt: skip
+
+    def too_wide(self):
+        """Return what a learner would have to scroll sideways for."""
+        return self.js(TOO_WIDE)
+
+    def words(self):
+        """Return all text of the outputs."""
+        outputs = self.driver.find_elements(By.CSS_SELECTOR, OUTPUT)
+        return "\n".join(output.text for output in outputs)
+
+    def explorers(self):
+        """Return the explorers of the lesson: outputs that hold a picture and a control."""
+        found = []
+        for output in self.driver.find_elements(By.CSS_SELECTOR, OUTPUT):
+            pictures = output.find_elements(By.CSS_SELECTOR, "img.widget-image")
+            if pictures and output.find_elements(By.CSS_SELECTOR, CONTROLS):
+                found.append(Explorer(self, output, pictures[0]))
+        return found
+
+
+class Explorer:
+    """An explorer as it stands in the page: its picture, what it says, its controls."""
+
+    def __init__(self, page, output, image):
+        self.page, self.output, self.image = page, output, image
+
+    def find(self, selector):
+        """Return the elements of this explorer, those that can be seen."""
+        found = self.output.find_elements(By.CSS_SELECTOR, selector)
+        return [element for element in found if element.is_displayed()]
+
+    def show(self):
+        """Scroll the explorer into view."""
+        self.page.driver.execute_script(
+            "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", self.output
+        )
+
+    def picture(self):
+        """Return a digest of the picture's bytes, or None while it loads."""
+        return self.page.js(PICTURE, self.image)
+
+    def says(self):
+        """Return all that the explorer says: labels, numbers beside sliders."""
+        return self.output.text
+
+    def settled(self):
+        """Return picture and words once nothing more happens."""
+        seen = [None]
+
+        def still():
+            now = (self.picture(), self.says())
+            quiet = now[0] and now == seen[0] and self.page.state()["status"] == "idle"
+            seen[0] = now
+            return quiet and not self.button(STOP_WORD) and now
+
+        return self.page.until(still, REACT, lambda: f"the explorer is still: {self.says()}")
+
+    def changed(self, before, how):
+        """Wait until picture and words are others than before, and still; return these."""
+
+        def other():
+            return self.picture() not in (before[0], None) and self.says() != before[1]
+
+        def what():
+            same = "the picture" if self.picture() == before[0] else "the words"
+            return f"{how} changes {same} of the explorer that says: {self.says()}"
+
+        self.page.until(other, REACT, what)
+        return self.settled()
+
+    def sliders(self):
+        """Return the handles of the sliders, but for those with nowhere to go."""
+        handles = self.find(".noUi-handle, .ui-slider-handle")
+        return [h for h in handles if not self.page.driver.execute_script(NOWHERE, h)]
+
+    def drag(self, handle):
+        """Drag a slider's handle by more than half of its way, to where there is more room."""
+        room = self.room(handle)
+        way = 0.6 * room["width"] * (1 if room["share"] < 0.5 else -1)
+        mouse = ActionChains(self.page.driver, duration=50).click_and_hold(handle)
+        for _ in range(4):
+            mouse.move_by_offset(round(way / 4), 0)
+        mouse.release().perform()
+
+    def press_arrow(self, handle):
+        """Move a slider by one with the keyboard, to where there is more room."""
+        handle.send_keys(Keys.ARROW_RIGHT if self.room(handle)["share"] < 0.5 else Keys.ARROW_LEFT)
+
+    def room(self, handle):
+        """Return a slider's width and the share of it that lies left of the handle."""
+        return self.page.driver.execute_script(
+            """
+            const handle = arguments[0].getBoundingClientRect();
+            const base = arguments[0].closest('.noUi-base, .ui-slider').getBoundingClientRect();
+            const middle = (handle.left + handle.right) / 2;
+            return {width: base.width, share: (middle - base.left) / base.width};
+            """,
+            handle,
+        )
+
+    def moves(self):
+        """Return (how, function) of what a hand can do here: a slider if there is one, or a choice.
+
+        Each function changes one control.
+        """
+        sliders = self.sliders()
+        if sliders:
+            return [
+                ("dragging the slider", lambda: self.drag(sliders[0])),
+                ("an arrow key", lambda: self.press_arrow(sliders[0])),
+            ]
+        moves = []
+        for box in self.find(".widget-checkbox input"):
+            moves.append(("a click on the check box", box.click))
+        for choice in self.find(".widget-dropdown select"):
+            moves.append(("another choice in the list", lambda choice=choice: choose_next(choice)))
+        for button in self.find(".widget-toggle-buttons button:not(.mod-active)")[:1]:
+            moves.append(("a click on another button", button.click))
+        return moves
+
+    def button(self, *words):
+        """Return the button that begins with one of these words and can be pressed, if any."""
+        for button in self.find("button.widget-button"):
+            first = (button.text.split() or [""])[0].lower()
+            if first in words and button.is_enabled():
+                return button
+        return None
+
+
+def choose_next(element):
+    """Choose the entry of a drop-down list after the one that is chosen."""
+    choice = Select(element)
+    chosen = choice.options.index(choice.first_selected_option)
+    choice.select_by_index((chosen + 1) % len(choice.options))

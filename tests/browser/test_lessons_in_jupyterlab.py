@@ -1,0 +1,46 @@
+"""Every lesson in a real JupyterLab: it runs, explorers show and move, it fits on the screen."""
+
+import pytest
+from lesson_page import START_WORDS
+
+# Explorers that a lesson must have at least, where it is not one.
+EXPLORERS = {"05_grad_cam": 2}
+SIZES = {"laptop": (1280, 800), "projector": (1024, 768)}
+
+
+def test_all_cells_run_without_an_error(lesson):
+    assert not lesson.ran["errors"], lesson.ran
+    assert lesson.ran["counted"] == lesson.ran["cells"] > 0
+    words = lesson.words()
+    for complaint in ("Error displaying widget", "Loading widget"):
+        assert complaint not in words
+
+
+def test_every_explorer_shows_a_picture(lesson):
+    explorers = lesson.explorers()
+    assert len(explorers) >= EXPLORERS.get(lesson.name, 1)
+    for explorer in explorers:
+        explorer.show()
+        picture, words = explorer.settled()
+        assert explorer.image.is_displayed() and explorer.image.size["width"] > 200
+        assert picture and words.strip()
+
+
+def test_every_explorer_answers_to_mouse_and_keyboard(lesson):
+    for explorer in lesson.explorers():
+        explorer.show()
+        moves = explorer.moves()
+        assert moves, f"nothing to move in the explorer that says: {explorer.says()}"
+        before = explorer.settled()
+        for how, move in moves:
+            move()
+            if button := explorer.button(*START_WORDS):  # what it draws takes its time
+                how += f" and {button.text!r}"
+                button.click()
+            before = explorer.changed(before, how)
+
+
+@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+def test_nothing_is_wider_than_the_screen(lesson, size):
+    lesson.resize(*size)
+    assert not lesson.too_wide()
