@@ -79,12 +79,6 @@ future.onIOPub = message => {
 await future.done;
 return said.join('');
 """
-# The explorers' models in the order of their outputs.
-MODELS = """
-const kind = 'application/vnd.jupyter.widget-view+json';
-return code.flatMap(c => c.model.outputs.toJSON()).filter(o => o.data && o.data[kind])
-    .map(o => o.data[kind].model_id);
-"""
 SLIDER_NAME = "return arguments[0].closest('.widget-inline-hbox').querySelector('label').innerText"
 
 
@@ -115,9 +109,8 @@ def report():
 def measure(page):
     """Return (title, slider, ms in the kernel, ms until seen) of each explorer's slowest slider."""
     kernel = json.loads(page.js(EXECUTE, IN_KERNEL))
-    models = [model for model in page.js(MODELS) if model in kernel]
     found = []
-    for explorer, model in zip(page.explorers(), models, strict=True):
+    for explorer, model in zip(page.explorers(), page.models(), strict=True):
         times = kernel[model]
         title = times.pop("")
         sliders = [

@@ -6,7 +6,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-OPEN, RUN, REACT = 120, 300, 60  # seconds that a step may take on a busy machine
+OPEN, RUN, REACT = 120, 600, 60  # seconds that a step may take on a busy machine
 OUTPUT = ".jp-OutputArea-output"
 CONTROLS = ".jupyter-widgets.widget-inline-hbox, button.jupyter-button"
 START_WORDS, STOP_WORD = ("start", "dream", "run", "go"), "stop"
@@ -32,6 +32,13 @@ CLEAR_AND_RUN = """
 const commands = window.jupyterapp.commands;
 await commands.execute('editmenu:clear-all');
 commands.execute('runmenu:run-all');
+"""
+# The models of the explorers: outputs that have a widget and a picture for where none can show.
+MODELS = """
+const kind = 'application/vnd.jupyter.widget-view+json';
+return code.flatMap(c => c.model.outputs.toJSON()).map(o => o.data || {})
+    .filter(data => data[kind] && (data['image/png'] || data['image/jpeg']))
+    .map(data => data[kind].model_id);
 """
 # A picture's bytes as a number in hexadecimal, or nothing while another one is on its way.
 PICTURE = """
@@ -69,6 +76,17 @@ notebook.widgets.forEach((cell, number) => {
     }
 });
 return found;
+"""
+
+
+# The field behind an upload button, which only exists for a moment; no window for files opens.
+CATCH_UPLOAD = """
+const usual = HTMLInputElement.prototype.click;
+HTMLInputElement.prototype.click = function () {
+    HTMLInputElement.prototype.click = usual;
+    this.style.display = '';
+    document.body.append(window.courseField = this);
+};
 """
 
 
@@ -124,18 +142,36 @@ class LessonPage:
         """Return what a learner would have to scroll sideways for."""
         return self.js(TOO_WIDE)
 
+    def complaints(self):
+        """Return what scripts of the page complained about since the last call; no files missed."""
+        severe = [line for line in self.driver.get_log("browser") if line["level"] == "SEVERE"]
+        return [line["message"] for line in severe if line["source"] != "network"]
+
     def words(self):
         """Return all text of the outputs."""
         outputs = self.driver.find_elements(By.CSS_SELECTOR, OUTPUT)
         return "\n".join(output.text for output in outputs)
 
+    def models(self):
+        """Return the names of the explorers' models, in the order of the explorers."""
+        return self.js(MODELS)
+
     def explorers(self):
-        """Return the explorers of the lesson: outputs that hold a picture and a control."""
+        """Return the explorers of the lesson once all show, a little after the kernel is idle."""
+        wanted = len(self.models())
+        self.until(
+            lambda: len(self._shown()) >= wanted,
+            REACT, lambda: f"{len(self._shown())} of {wanted} explorers show",
+        )  # fmt: skip
+        return [Explorer(self, *shown) for shown in self._shown()]
+
+    def _shown(self):
+        """Outputs that hold controls and a picture, and the picture."""
         found = []
         for output in self.driver.find_elements(By.CSS_SELECTOR, OUTPUT):
             pictures = output.find_elements(By.CSS_SELECTOR, "img.widget-image")
             if pictures and output.find_elements(By.CSS_SELECTOR, CONTROLS):
-                found.append(Explorer(self, output, pictures[0]))
+                found.append((output, pictures[0]))
         return found
 
 
@@ -183,8 +219,11 @@ class Explorer:
             return self.picture() not in (before[0], None) and self.says() != before[1]
 
         def what():
-            same = "the picture" if self.picture() == before[0] else "the words"
-            return f"{how} changes {same} of the explorer that says: {self.says()}"
+            old = [self.picture() == before[0], self.says() == before[1]]
+            kept = " and ".join(
+                n for n, same in zip(("picture", "words"), old, strict=True) if same
+            )
+            return f"{how} leaves {kept} of the explorer that says: {self.says()}"
 
         self.page.until(other, REACT, what)
         return self.settled()
@@ -218,6 +257,17 @@ class Explorer:
             """,
             handle,
         )
+
+    def upload(self, path):
+        """Give a file to the upload button; return whether there is one."""
+        buttons = self.find("button.widget-upload")
+        if buttons:
+            self.page.driver.execute_script(CATCH_UPLOAD)
+            buttons[0].click()
+            field = self.page.driver.execute_script("return window.courseField")
+            field.send_keys(str(path))
+            self.page.driver.execute_script("arguments[0].remove()", field)
+        return bool(buttons)
 
     def moves(self):
         """Return (how, function) of what a hand can do here: a slider if there is one, or a choice.

@@ -1,5 +1,6 @@
 """Every lesson in a real JupyterLab: it runs, explorers show and move, it fits on the screen."""
 
+import lab
 import pytest
 from lesson_page import START_WORDS
 
@@ -14,6 +15,7 @@ def test_all_cells_run_without_an_error(lesson):
     words = lesson.words()
     for complaint in ("Error displaying widget", "Loading widget"):
         assert complaint not in words
+    assert not lesson.complaints()
 
 
 def test_every_explorer_shows_a_picture(lesson):
@@ -38,6 +40,14 @@ def test_every_explorer_answers_to_mouse_and_keyboard(lesson):
                 how += f" and {button.text!r}"
                 button.click()
             before = explorer.changed(before, how)
+
+
+def test_an_uploaded_photo_is_shown(lesson):
+    for explorer in lesson.explorers():
+        explorer.show()
+        before = explorer.settled()
+        if explorer.upload(lab.ROOT / "data" / "picture.jpg"):
+            explorer.changed(before, "an upload")
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
