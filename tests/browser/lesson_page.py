@@ -208,24 +208,26 @@ class Explorer:
             now = (self.picture(), self.says())
             quiet = now[0] and now == seen[0] and self.page.state()["status"] == "idle"
             seen[0] = now
-            return quiet and not self.button(STOP_WORD) and now
+            return quiet and now
 
         return self.page.until(still, REACT, lambda: f"the explorer is still: {self.says()}")
 
     def changed(self, before, how):
-        """Wait until picture and words are others than before, and still; return these."""
+        """Wait until picture and words are others than before, and still; return these.
+
+        What runs and can be stopped is stopped as soon as there is something to see.
+        """
 
         def other():
             return self.picture() not in (before[0], None) and self.says() != before[1]
 
         def what():
-            old = [self.picture() == before[0], self.says() == before[1]]
-            kept = " and ".join(
-                n for n, same in zip(("picture", "words"), old, strict=True) if same
-            )
+            kept = "the picture" if self.picture() == before[0] else "the words"
             return f"{how} leaves {kept} of the explorer that says: {self.says()}"
 
         self.page.until(other, REACT, what)
+        if stop := self.button(STOP_WORD):
+            stop.click()
         return self.settled()
 
     def sliders(self):
