@@ -19,13 +19,14 @@ const status = session && session.kernel && session.kernel.status;
 const code = notebook ? notebook.widgets.filter(
     c => c.model.type === 'code' && c.model.sharedModel.getSource().trim()) : [];
 """
-STATE = """
+STATE = r"""
+const plain = lines => lines.join('\n').replace(/\x1b\[[0-9;]*m/g, '').slice(-1500);
 const errors = code.flatMap(c => c.model.outputs.toJSON()).filter(o => o.output_type === 'error');
 return {
     status: status,
     cells: code.length,
     counted: code.filter(c => c.model.executionCount).length,
-    errors: errors.map(o => `${o.ename}: ${o.evalue}`),
+    errors: errors.map(o => plain(o.traceback)),
 };
 """
 CLEAR_AND_RUN = """

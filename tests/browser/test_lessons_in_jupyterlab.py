@@ -10,7 +10,7 @@ SIZES = {"laptop": (1280, 800), "projector": (1024, 768)}
 
 
 def test_all_cells_run_without_an_error(lesson):
-    assert not lesson.ran["errors"], lesson.ran
+    assert not lesson.ran["errors"], "\n".join(lesson.ran["errors"])
     assert lesson.ran["counted"] == lesson.ran["cells"] > 0
     words = lesson.words()
     for complaint in ("Error displaying widget", "Loading widget"):
