@@ -34,8 +34,6 @@ FLAGS = (
     "--disable-sync", "--disable-extensions", "--window-size=1280,800",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
-# All cells are in the page, also those out of view, so that a test finds them.
-SETTINGS = {"@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"}}
 
 
 def programs():
@@ -79,7 +77,6 @@ def jupyterlab():
         shutil.copytree(
             ROOT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".*")
         )
-        _write_settings(folder / "settings")
         token = secrets.token_hex(16)
         with open(folder / "log.txt", "wb") as log:
             process = subprocess.Popen(
@@ -143,13 +140,6 @@ def _environment(folder):
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
         "IPYTHONDIR": str(folder / "ipython"),
     }
-
-
-def _write_settings(folder):
-    for name, values in SETTINGS.items():
-        path = folder / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(values), encoding="utf-8")
 
 
 def _wait_until_it_answers(process, folder):

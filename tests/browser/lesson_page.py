@@ -34,6 +34,10 @@ const commands = window.jupyterapp.commands;
 await commands.execute('editmenu:clear-all');
 commands.execute('runmenu:run-all');
 """
+WORDS = """
+const outputs = notebook.node.querySelectorAll('.jp-OutputArea-output');
+return Array.from(outputs, output => output.textContent).join('\\n');
+"""
 # The models of the explorers: outputs that have a widget and a picture for where none can show.
 MODELS = """
 const kind = 'application/vnd.jupyter.widget-view+json';
@@ -150,8 +154,7 @@ class LessonPage:
 
     def words(self):
         """Return all text of the outputs."""
-        outputs = self.driver.find_elements(By.CSS_SELECTOR, OUTPUT)
-        return "\n".join(output.text for output in outputs)
+        return self.js(WORDS)
 
     def models(self):
         """Return the names of the explorers' models, in the order of the explorers."""

@@ -27,6 +27,7 @@ slow.box.children[0].children = [wanted, start]
 slow
 """,
     "from IPython.display import HTML\nHTML('<div style=\"width: 3000px\">wide</div>')",
+    "HTML('<div style=\"height: 3000px\">tall</div>')",
     "1 / 0",
 )
 
@@ -71,7 +72,8 @@ def test_a_slider_that_changes_nothing_is_seen(page, monkeypatch):
         move(deaf)
 
 
-def test_what_is_too_wide_is_seen(page):
+def test_what_is_too_wide_is_seen_from_far_away(page):
+    page.js("notebook.widgets.at(-1).node.scrollIntoView()")
     assert page.too_wide() and all("cell 5: " in line for line in page.too_wide())
 
 
