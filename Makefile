@@ -3,6 +3,7 @@
 VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+WIDGETS := $(VENV)/widgets-7
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # JupyterLab without its calls to the internet (news, updates, extension gallery).
 LAB_OPTIONS := --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
@@ -44,9 +45,16 @@ NOTEBOOKS ?= notebooks
 test-notebooks: $(INSTALLED)
 	TQDM_DISABLE=1 $(PYTHON_HERE) -m pytest -n 2 $(NBVAL) $(NOTEBOOKS)
 
-# Each lesson in a real JupyterLab and Chromium; screenshots of what failed are in tests/browser/artefacts.
-test-browser: $(INSTALLED)
+# Each lesson in a real JupyterLab and Chromium, with the widgets of today and with Colab's.
+# Screenshots of what failed are in tests/browser/artefacts.
+test-browser: $(INSTALLED) $(WIDGETS)
 	$(PYTHON_HERE) -m pytest -rs tests/browser
+	COURSE_WIDGETS=$(WIDGETS) $(PYTHON_HERE) -m pytest -rs tests/browser
+
+$(WIDGETS): $(INSTALLED) .ci/pins-widgets-7.txt
+	rm -rf $@
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $@ -r .ci/pins-widgets-7.txt
+	touch $@
 
 bench: $(INSTALLED)
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -c .ci/pins.txt --editable .[bench] --no-build-isolation

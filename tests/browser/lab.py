@@ -25,6 +25,8 @@ from selenium.webdriver.chrome.service import Service
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ARTEFACTS = Path(__file__).parent / "artefacts"
+# A folder with other versions of the widgets' packages, which go before those installed: Colab's.
+WIDGETS = os.environ.get("COURSE_WIDGETS")
 START = 120  # seconds that JupyterLab may take until it answers, on a busy machine
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 # No Chromium of a test calls home, and pages that are not on this machine cannot be reached.
@@ -128,8 +130,10 @@ def _command(folder, token):
 def _environment(folder):
     """As a learner's, with progress bars; the course is this checkout, settings are empty."""
     kept = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    widgets = Path(WIDGETS).absolute() if WIDGETS else ""
+    paths = filter(None, [str(widgets), str(ROOT), os.environ.get("PYTHONPATH")])
     return kept | {
+        "JUPYTER_PATH": str(widgets and widgets / "share" / "jupyter"),
         "PYTHONPATH": os.pathsep.join(paths),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",

@@ -1,5 +1,6 @@
 """Would these tests see it? A page that is wrong in several ways, and what is said of it."""
 
+import lab
 import lesson_page
 import nbformat
 import pytest
@@ -9,6 +10,8 @@ CELLS = (
 import ipywidgets as widgets
 import numpy as np
 from helpers.explorers.pattern import Explorer, slider
+
+print(f"widgets {widgets.__version__}")
 
 def grey(value):
     return np.full((300, 400, 3), value, np.uint8)
@@ -56,6 +59,10 @@ def move(explorer):
     if button := explorer.button("start"):
         button.click()
     return explorer.changed(before, how)
+
+
+def test_the_widgets_are_of_the_version_that_is_to_be_tested(page):
+    assert f"widgets {7 if lab.WIDGETS else 8}." in page.words()
 
 
 def test_an_error_is_seen(page):
