@@ -12,7 +12,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
 
 import lab  # noqa: E402
-from lesson_page import START_WORDS, LessonPage  # noqa: E402
+from lesson_page import SLIDER_NAME, START_WORDS, LessonPage  # noqa: E402
 
 MOVES = 30  # of each slider
 SAME = 10  # seconds after which a picture is taken to be the same as before
@@ -80,7 +80,6 @@ future.onIOPub = message => {
 await future.done;
 return said.join('');
 """
-SLIDER_NAME = "return arguments[0].closest('.widget-inline-hbox').querySelector('label').innerText"
 
 
 def report():

@@ -64,6 +64,7 @@ NOWHERE = """
 const [least, most] = ['min', 'max'].map(end => arguments[0].getAttribute(`aria-value${end}`));
 return least !== null && least === most;
 """
+SLIDER_NAME = "return arguments[0].closest('.widget-inline-hbox').querySelector('label').innerText"
 # What stands out of the lesson's column, so that one would have to scroll sideways to see it.
 TOO_WIDE = """
 const found = [], page = document.scrollingElement;
@@ -256,6 +257,12 @@ class Explorer:
     def press_arrow(self, handle):
         """Move a slider by one with the keyboard, to where there is more room."""
         handle.send_keys(Keys.ARROW_RIGHT if self.room(handle)["share"] < 0.5 else Keys.ARROW_LEFT)
+
+    def to_the_end(self, name):
+        """Move the slider with this name to its end."""
+        for handle in self.sliders():
+            if self.page.driver.execute_script(SLIDER_NAME, handle) == name:
+                handle.send_keys(Keys.END)
 
     def room(self, handle):
         """Return a slider's width and the share of it that lies left of the handle."""

@@ -57,6 +57,7 @@ def move(explorer):
     how, act = explorer.moves()[0]
     act()
     if button := explorer.button("start"):
+        before = explorer.settled()
         button.click()
     return explorer.changed(before, how)
 
