@@ -4,6 +4,7 @@ VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 COLAB := $(VENV)/colab/.installed
+WIDGETS := $(VENV)/widgets-7
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # JupyterLab without its calls to the internet (news, updates, extension gallery).
 LAB_OPTIONS := --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
@@ -15,17 +16,18 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
-.PHONY: help lab test lint test-units test-notebooks test-colab bench networks notebooks bundle repo clean
+.PHONY: help lab test lint test-units test-notebooks test-colab test-browser bench networks notebooks bundle repo clean
 
 help:
-	@echo "make lab        install what is needed and open the course in JupyterLab"
-	@echo "make test       style, unit tests, and every lesson run and compared"
-	@echo "make bench      how fast the methods are, beside other libraries, and how right"
-	@echo "make networks   train again everything in data/networks"
-	@echo "make notebooks  run all lessons (or NOTEBOOKS=...) and write their outputs in place"
-	@echo "make bundle     one zip with everything that lessons need, for bad Wi-Fi (WITH=--with-cache: photos too)"
-	@echo "make repo       make badges, set-up cells and links point to your fork: URL=https://github.com/..."
-	@echo "make clean      remove the virtual environment and all caches in this folder"
+	@echo "make lab           install what is needed and open the course in JupyterLab"
+	@echo "make test          style, unit tests, every lesson run and compared, as in Colab too, and in a browser"
+	@echo "make test-browser  the browser part alone; needs Chromium and chromedriver"
+	@echo "make bench         how fast the methods are, beside other libraries, and how right"
+	@echo "make networks      train again everything in data/networks"
+	@echo "make notebooks     run all lessons (or NOTEBOOKS=...) and write their outputs in place"
+	@echo "make bundle        one zip with all that lessons need, for bad Wi-Fi (WITH=--with-cache: photos too)"
+	@echo "make repo          make badges, set-up cells and links those of your fork: URL=https://github.com/..."
+	@echo "make clean         remove the virtual environment and all caches in this folder"
 
 $(INSTALLED): .ci/pins.txt pyproject.toml
 	@sh .ci/install
@@ -33,7 +35,7 @@ $(INSTALLED): .ci/pins.txt pyproject.toml
 lab: $(INSTALLED)
 	$(PYTHON_HERE) -m jupyterlab $(LAB_OPTIONS)
 
-test: lint test-units test-notebooks test-colab
+test: lint test-units test-notebooks test-colab test-browser
 
 lint: $(INSTALLED)
 	$(PYTHON_HERE) -m ruff check .
@@ -55,6 +57,17 @@ $(COLAB): .ci/colab.txt $(INSTALLED)
 test-colab: $(INSTALLED) $(COLAB)
 	$(PYTHON_HERE) .ci/colab.py -n 2
 
+# Each lesson in a real JupyterLab and Chromium, with the widgets of today and with Colab's.
+# Screenshots of what failed are in tests/browser/artefacts.
+test-browser: $(INSTALLED) $(WIDGETS)
+	$(PYTHON_HERE) -m pytest -rs tests/browser
+	COURSE_WIDGETS=$(WIDGETS) $(PYTHON_HERE) -m pytest -rs tests/browser
+
+$(WIDGETS): $(INSTALLED) .ci/pins-widgets-7.txt
+	rm -rf $@
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $@ -r .ci/pins-widgets-7.txt
+	touch $@
+
 bench: $(INSTALLED)
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check -c .ci/pins.txt --editable .[bench] --no-build-isolation
 	$(PYTHON_HERE) tests/benchmarks $(BENCH)
@@ -72,5 +85,5 @@ repo:
 	python3 .ci/repo.py "$(URL)"
 
 clean:
-	rm -rf $(VENV) $(VENV).unfinished build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV).unfinished build *.egg-info .pytest_cache .ruff_cache .hypothesis tests/browser/artefacts
 	find . -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf

@@ -90,6 +90,12 @@ def test_what_is_shown_has_a_picture_where_no_widget_can_be(world):
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"]
 
 
+def test_controls_say_what_they_are_when_pointed_at(world):
+    explorer = explorers.own_photo(world, world.test.images[0])
+    tips = [control.tooltip for control in explorer.controls.values()]
+    assert tips == ["your photo", "class", "overlay %"]
+
+
 def upload(content, version=8):
     now = datetime.now(UTC)
     entry = {"name": "mine.jpg", "type": "image/jpeg", "size": len(content), "last_modified": now}

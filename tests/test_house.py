@@ -216,6 +216,8 @@ def test_make_and_ci_take_the_same_steps():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
     job = workflow["jobs"]["test"]
     assert [step["run"] for step in job["steps"] if "run" in step] == ["bash .ci/run"]
+    kept = [step["with"]["path"] for step in job["steps"] if "upload" in step.get("uses", "")]
+    assert kept == ["tests/browser/artefacts"]
     tested = project()["requires-python"]
     assert tested == f">={job['strategy']['matrix']['python'][0]},<3.14"
 
@@ -223,9 +225,9 @@ def test_make_and_ci_take_the_same_steps():
 def test_make_without_a_target_lists_every_target():
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     shown = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
-    offered = set(re.findall(r"^make (\w+)", shown.stdout, re.MULTILINE))
+    offered = set(re.findall(r"^make ([\w-]+)", shown.stdout, re.MULTILINE))
     assert offered == {
-        "lab", "test", "bench", "networks", "notebooks", "bundle", "repo", "clean",
+        "lab", "test", "test-browser", "bench", "networks", "notebooks", "bundle", "repo", "clean",
     }  # fmt: skip
     assert all(re.search(rf"^{target}:", text, re.MULTILINE) for target in offered)
 

@@ -37,6 +37,7 @@ class Explorer:
         row = widgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-start")
         self.box = widgets.Box([knobs, view], layout=row)
         for control in controls.values():
+            _tip(control, control.description)
             control.observe(self._update, "value")
         self._update()
 
@@ -113,6 +114,12 @@ def slider(name, most, value=0):
 def dropdown(name, options):
     """Return a drop-down list of options."""
     return widgets.Dropdown(options=options, value=options[0], description=name)
+
+
+def _tip(control, text):
+    """Show a text when the mouse rests on a control, where ipywidgets 8 would show "null"."""
+    if control.has_trait("tooltip") and not control.tooltip:
+        control.tooltip = text
 
 
 def _content(upload):

@@ -18,13 +18,18 @@ from helpers import runtime  # noqa: E402
 runtime.setup()
 
 import bench_embedding  # noqa: E402
+import bench_latency  # noqa: E402
 import bench_marks  # noqa: E402
 import bench_methods  # noqa: E402
 import harness  # noqa: E402
 import write_tables  # noqa: E402
 
 # Blocks of the README, and the benches that write them.
-BLOCKS = {"bench": (bench_methods, bench_embedding), "marks": (bench_marks,)}
+BLOCKS = {
+    "bench": (bench_methods, bench_embedding),
+    "latency": (bench_latency,),
+    "marks": (bench_marks,),
+}
 
 
 def main(names):
