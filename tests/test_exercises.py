@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers import cam, exercises, load_world, metrics, networks
+from helpers import activations, cam, drawn, dreaming, exercises, load_world, metrics, networks
 
 NAMES = [name for lesson in exercises.LESSONS for name in exercises.questions(lesson)]
 
@@ -20,6 +20,7 @@ def answer_of(code):
     """Run the code of an answer as a learner would, after the lesson's imports."""
     world = load_world("drawn")
     known = dict(np=np, cam=cam, metrics=metrics, networks=networks, world=world, truth=world)
+    known |= dict(activations=activations, drawn=drawn, dreaming=dreaming)
     exec(code, known)
     return known["answer"]
 
@@ -60,7 +61,9 @@ def test_hints_go_from_gentle_to_plain(name):
 def test_unknown_exercises_are_named_with_those_there_are():
     with pytest.raises(ValueError, match="no exercise is called 'cam.99'; there are cam.1, cam.2"):
         exercises.check("cam.99", 1)
-    with pytest.raises(ValueError, match="no lesson is called 'dance'; there are start, cam"):
+    with pytest.raises(
+        ValueError, match="no lesson is called 'dance'; there are start, activations, cam"
+    ):
         exercises.hint("dance.1")
 
 
