@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from helpers import cam, embedding, exercises, load_world, metrics, networks, scatter
+import helpers
+from helpers import exercises, load_world
 
 NAMES = [name for lesson in exercises.LESSONS for name in exercises.questions(lesson)]
 
@@ -19,8 +20,8 @@ def the_drawn_world_and_no_progress_file(monkeypatch):
 def answer_of(code):
     """Run the code of an answer as a learner would, after the lesson's imports."""
     world = load_world("drawn")
-    known = dict(np=np, cam=cam, metrics=metrics, networks=networks, world=world, truth=world)
-    known |= dict(embedding=embedding, scatter=scatter)
+    known = {name: getattr(helpers, name) for name in helpers.__all__}
+    known |= dict(np=np, world=world, truth=world)
     exec(code, known)
     return known["answer"]
 
