@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from test_explorers import shown, upload
 
-from helpers import dreaming, drawn, explorers, networks
+from helpers import drawn, dreaming, explorers, networks
 from helpers.explorers import dream as module
 from helpers.explorers.pattern import enlarge, png
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from helpers import cam, exercises, load_world, metrics, networks
+from helpers import cam, dreaming, exercises, load_world, metrics, networks
 
 NAMES = [name for lesson in exercises.LESSONS for name in exercises.questions(lesson)]
 
@@ -20,6 +20,7 @@ def answer_of(code):
     """Run the code of an answer as a learner would, after the lesson's imports."""
     world = load_world("drawn")
     known = dict(np=np, cam=cam, metrics=metrics, networks=networks, world=world, truth=world)
+    known["dreaming"] = dreaming
     exec(code, known)
     return known["answer"]
 

@@ -174,7 +174,9 @@ class Dreamer(Explorer):
             frames = [photo, *(dream.frames if dream else ())]
             number = round(moment / 100 * (len(frames) - 1))
             channel = settings["channel"]
-            asked = f"{settings['layer']}, {'all channels' if channel < 0 else f'channel {channel}'}"
+            asked = (
+                f"{settings['layer']}, {'all channels' if channel < 0 else f'channel {channel}'}"
+            )
             seen = "" if number == len(frames) - 1 else f", seen at frame {number}"
             self.image.value = png(enlarge(frames[number]))
             self.label.value = f"{problem}{asked}: {_state(dream)}{seen}"
