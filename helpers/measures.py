@@ -41,7 +41,8 @@ def margin(scores, index):
 def channel(output, index):
     """Return a channel's mean; what goes into a ReLU counts a tenth where it is negative."""
     before = before_relu(output)
-    awake = output if before is output else tf.nn.leaky_relu(before, ASLEEP)
+    # Not leaky_relu: where a bias goes into it, TensorFlow's optimizer gives up, and says so loudly.
+    awake = output if before is output else tf.maximum(before, ASLEEP * before)
     return at_index(tf.reduce_mean(awake, tuple(range(1, output.shape.rank - 1))), index)
 
 

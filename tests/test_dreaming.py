@@ -191,3 +191,12 @@ def test_moved_pictures_keep_their_shape_and_their_middle():
         assert np.abs(transform(picture, key + 5) - moved).mean() > 0.01
     rolled = dreaming.Roll(16)(picture, key)
     np.testing.assert_allclose(np.sort(rolled, axis=None), np.sort(picture, axis=None))
+
+
+@pytest.mark.parametrize("name", ["channel", "neuron", "energy"])
+def test_nothing_is_said_on_the_way_up(network, name, capfd):
+    layer = dict(channel="block1_conv1", neuron="block1_conv1", energy="block3_conv2")[name]
+    at = {} if name == "energy" else dict(index=3)
+    objective = getattr(dreaming, name)(layer, **at)
+    dreaming.maximize(network, objective, size=(24, 24), steps=2)
+    assert "failed" not in capfd.readouterr().err
