@@ -7,7 +7,7 @@ from helpers.exercises import Question, given
 from helpers.networks import predict
 from helpers.worlds import load_world
 
-RADIUS = 1.0  # how far a cat may be changed in the last question, L2, pixels in 0-1
+RADIUS = 2.0  # how far a cat may be changed in the last question, L2, pixels in 0-1
 
 
 def _step_uphill(function):
@@ -115,11 +115,11 @@ QUESTIONS = (
         (
             "dreaming.maximize can set out from a picture, and keeps within a radius of it.",
             "You want no robust forms here: parameterization=dreaming.pixels, transform=None.",
-            "Start at truth.test.images[0], climb to dog (class 1), with radius=0.95, rate=0.01.",
+            "Start at truth.test.images[0], climb to dog (class 1), with radius=1.9, rate=0.01.",
         ),
         "answer = dreaming.maximize(\n"
         "    truth.network, dreaming.target_class(1), truth.test.images[0], steps=40, rate=0.01,\n"
-        "    radius=0.95, parameterization=dreaming.pixels, transform=None,\n"
+        "    radius=1.9, parameterization=dreaming.pixels, transform=None,\n"
         ")",
         "answer = truth.test.images[1]",
     ),
