@@ -27,9 +27,12 @@ def deep_dream(network, photo, layer=None, frames_in="dream.gif"):
 
 @dataclass(eq=False)
 class Dream:
-    """One dream: its frames so far, whether it is told to stop, and what became of it."""
+    """One dream: its frames so far, whether it is told to stop, and what became of it.
 
-    photo: np.ndarray = field(repr=False)
+    `photo` and each of the frames are a picture uint8 (H, W, 3) and the PNG that shows it.
+    """
+
+    photo: tuple = field(repr=False)
     total: int
     frames: list = field(default_factory=list, repr=False)
     told: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -46,7 +49,7 @@ class Dreamer(Explorer):
     """
 
     def __init__(self, network, photo, layer=None, frames_in="dream.gif"):
-        self._network, self._first, self._film = network, np.asarray(photo), frames_in
+        self._network, self._first, self._film = network, _framed(np.asarray(photo)), frames_in
         self._lock, self._dreams, self._latest = threading.RLock(), OrderedDict(), None
         self._upload = None, self._first, ""
         layers = networks.layer_names(network)
@@ -55,9 +58,7 @@ class Dreamer(Explorer):
         names = ("dream", "stop", "save film")
         self.buttons = {name: widgets.Button(description=name) for name in names}
         controls = {
-            "upload": widgets.FileUpload(
-                accept="image/*", multiple=False, description="your photo"
-            ),
+            "upload": widgets.FileUpload(accept="image/*", description="your photo"),
             "layer": widgets.SelectionSlider(
                 options=layers, value=layer, description="layer", readout=False
             ),
@@ -81,14 +82,13 @@ class Dreamer(Explorer):
                 before.told.set()
             photo, _ = self._photo(settings["upload"])
             total = settings["octaves"] * -(-settings["steps"] // EVERY)
-            dream = self._latest = Dream(photo, total)
-            self._dreams[tuple(settings.values())] = dream
-            self._dreams.move_to_end(tuple(settings.values()))
+            key, dream = tuple(settings.values()), Dream(photo, total)
+            self._latest = self._dreams[key] = dream
+            self._dreams.move_to_end(key)
             while len(self._dreams) > KEPT_DREAMS:
                 self._dreams.popitem(last=False)
-            dream.thread = threading.Thread(
-                target=self._run, args=(dream, settings, before), name="deep dream"
-            )
+            work = dict(target=self._run, args=(dream, settings, before), name="deep dream")
+            dream.thread = threading.Thread(**work)
             dream.thread.start()
             self._update()
 
@@ -101,7 +101,7 @@ class Dreamer(Explorer):
 
     def wait(self, seconds=None):
         """Wait until the dream is over, or for so many seconds, and return the label's text."""
-        if self._latest is not None:
+        if self._latest:
             self._latest.thread.join(seconds)
         return self.label.value
 
@@ -109,13 +109,12 @@ class Dreamer(Explorer):
         """Save the frames of the dream that is shown as an animated GIF; the label says where."""
         with self._lock:
             dream = self._dreams.get(tuple(self._settings().values()))
-            frames = [] if dream is None else [dream.photo, *dream.frames]
+            frames = [] if dream is None else [dream.photo[0], *(f for f, _ in dream.frames)]
         if len(frames) < 2:
             self.label.value = "There is no film to save yet: press dream first."
             return
-        path = self._film if path is None else path
         try:
-            dreaming.save_gif(path, frames)
+            dreaming.save_gif(path := path or self._film, frames)
         except (OSError, ValueError) as error:
             self.label.value = f"The film is not saved. {error}"
         else:
@@ -127,12 +126,12 @@ class Dreamer(Explorer):
         return values
 
     def _photo(self, upload):
-        """Return the picture to dream on, and in words what is wrong with the upload, if it is."""
+        """Return what to dream on, framed, and in words what is wrong with the upload, if it is."""
         if upload != self._upload[0]:
             picture, problem = self._first, ""
             if upload is not None:
                 try:
-                    picture = photos.read(upload, self._first.shape[:2])
+                    picture = _framed(photos.read(upload, self._first[0].shape[:2]))
                 except ValueError as error:
                     problem = f"{error} Still showing the picture before. "
             self._upload = upload, picture, problem
@@ -147,17 +146,18 @@ class Dreamer(Explorer):
             if dream.told.is_set():
                 return
             made = dreaming.ascend_octaves(
-                self._network, dream.photo, layer, None if channel < 0 else channel,
+                self._network, dream.photo[0], layer, None if channel < 0 else channel,
                 settings["octaves"], steps=settings["steps"], every=EVERY,
                 rate=settings["strength"] * STRENGTH,
                 parameterization=dreaming.spectrum, rule=dreaming.adam,
             )  # fmt: skip
             for frame in made:
+                framed = _framed(np.round(frame).astype(np.uint8))
                 with self._lock:
                     # The kernel goes down without asking its threads: then we end, too.
                     if dream.told.is_set() or not threading.main_thread().is_alive():
                         return
-                    dream.frames.append(np.round(frame).astype(np.uint8))
+                    dream.frames.append(framed)
                     self._update()
         except Exception as error:  # nobody calls a thread: what goes wrong is said in the label
             dream.problem = f"{error}".partition("\n")[0] or type(error).__name__
@@ -178,9 +178,14 @@ class Dreamer(Explorer):
                 f"{settings['layer']}, {'all channels' if channel < 0 else f'channel {channel}'}"
             )
             seen = "" if number == len(frames) - 1 else f", seen at frame {number}"
-            self.image.value = png(enlarge(frames[number]))
+            self.image.value = frames[number][1]
             self.label.value = f"{problem}{asked}: {_state(dream)}{seen}"
             self.bar.max, self.bar.value = (dream.total, len(dream.frames)) if dream else (1, 0)
+
+
+def _framed(picture):
+    """Return a picture and the PNG that shows it, made once, so that looking back is quick."""
+    return picture, png(enlarge(picture))
 
 
 def _state(dream):
