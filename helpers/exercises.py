@@ -18,6 +18,7 @@ LESSONS = {
     "activations": "activations",
     "saliency": "saliency",
     "cam": "grad_cam",
+    "dream": "dream",
     "tsne": "tsne",
 }
 STATES = ("correct", "incorrect", "not attempted", "cannot tell")

@@ -51,7 +51,8 @@ def begin(network, objective, start=None, size=None, seed=0):
     start = np.asarray(start)
     if start.ndim not in (3, 4) or start.shape[-1] != 3 or 0 in start.shape:
         raise ValueError(f"start must be (N, H, W, 3) or (H, W, 3), not {start.shape}")
-    if start.dtype.kind not in "uif" or not (start.min() >= 0 and start.max() <= 255):
+    # Resizing may leave 255.00002: that is rounding, and what is beyond it is a mistake.
+    if start.dtype.kind not in "uif" or not (start.min() >= -0.01 and start.max() <= 255.01):
         raise ValueError("start must hold numbers from 0 to 255, and no NaN")
     if start.dtype.kind == "f" and 0 < start.max() <= 1:
         warnings.warn("The start looks like 0-1, but it must be in 0-255.", stacklevel=3)
@@ -61,7 +62,7 @@ def begin(network, objective, start=None, size=None, seed=0):
         batch = np.repeat(batch, count, axis=0)
     if count not in (None, len(batch)):
         raise ValueError(f"the objective is for {count} pictures, start holds {len(batch)}")
-    return np.ascontiguousarray(batch, np.float32) / 255, single
+    return np.clip(np.ascontiguousarray(batch, np.float32) / 255, 0, 1), single
 
 
 def check(network, objective, pictures):

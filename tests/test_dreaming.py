@@ -151,6 +151,16 @@ def test_a_dream_raises_what_the_layer_sees_and_keeps_the_photo(network):
     np.testing.assert_array_equal(frames[-1], dream)
 
 
+def test_a_picture_that_was_resized_may_be_a_rounding_beyond_255(network):
+    photo = np.full((32, 32, 3), 255.00002, np.float32)
+    assert photo.max() > 255
+    made = dreaming.deep_dream(network, photo, "block2_conv1", octaves=1, steps=1)
+    assert made.max() <= 255
+    for beyond in (256.0, -1.0):
+        with pytest.raises(ValueError, match="from 0 to 255"):
+            dreaming.deep_dream(network, photo * 0 + beyond, "block2_conv1", octaves=1, steps=1)
+
+
 def test_a_film_is_written_whole_or_not_at_all(tmp_path):
     frames = [drawn.draw("cat", seed).image for seed in range(3)]
     dreaming.save_gif(tmp_path / "dream.gif", frames)

@@ -2,6 +2,7 @@
 
 from helpers.explorers.cam import grad_cam, own_photo
 from helpers.explorers.channels import channels
+from helpers.explorers.dream import deep_dream
 from helpers.explorers.pattern import Explorer, png
 from helpers.explorers.saliency import part_surgery, pixel_maps
 from helpers.explorers.tsne import tsne_maps
@@ -9,6 +10,7 @@ from helpers.explorers.tsne import tsne_maps
 __all__ = [
     "Explorer",
     "channels",
+    "deep_dream",
     "grad_cam",
     "own_photo",
     "part_surgery",
