@@ -31,10 +31,10 @@ def module_name(path):
 # A module imports only from rows above its own.
 LAYERS = (
     ("anatomy", "arrays", "cache", "canvas", "figures", "films", "measures", "parameterizations"),
-    ("rules", "runtime", "storage", "toys", "tracing", "transforms"),
+    ("digits", "rules", "runtime", "storage", "toys", "tracing", "transforms"),
     ("transfer",),
     ("face", "networks", "objectives", "plotting", "projector", "scenery"),
-    ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
+    ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "sketches", "worth"),
     ("drawn",),
     ("counterfactuals", "worlds"),
     ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),
