@@ -6,35 +6,40 @@ from helpers import plotting
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLES = ("-", "--", "-.", ":", "-", "--")
+TRUE = {"color": "black", "linestyle": "--", "zorder": 4}
+POINTS = {"linestyle": "", "markersize": 8, "zorder": 5}
 
 
 def panels(drawings, alt, legend=-1, height=3.8, display=True, **axis):
     """Show curves side by side, one panel for each entry of `drawings`.
 
     drawings: titles and what is drawn under each, itself a dict of labels and (x, y), or (x, y,
-    style) with a style of Matplotlib's, such as "o". A y of two dimensions, (N, len(x)), is a
-    bundle of N thin lines. A label has one colour in all panels; "truth" is dashed and black.
-    legend: in which panel the labels are explained, None for nowhere. axis: what `Axes.set` takes,
-    for all panels. Returns the figure. Raises ValueError without an alt text or a drawing.
+    marker) with a marker of Matplotlib's, such as "o", for points. A y of two dimensions,
+    (N, len(x)), is a bundle of N lines. A label has one colour in all panels; what is called
+    "truth" or "true ..." is dashed and black. legend: in which panel the labels are explained, None
+    for nowhere. axis: what `Axes.set` takes, for all panels. Returns the figure. Raises ValueError
+    where there is nothing to draw or no alt text.
     """
     if not drawings:
         raise ValueError("there is nothing to draw: give titles and curves")
-    figure, grid = plotting.axes(10, height, 1, len(drawings))
-    labels = list(dict.fromkeys(name for drawn in drawings.values() for name in drawn))
-    labels = [name for name in labels if name != "truth"]
+    width = 10.0 if len(drawings) > 1 else 7.5
+    figure, grid = plotting.axes(width, height, 1, len(drawings))
+    labels = dict.fromkeys(name for drawn in drawings.values() for name in drawn)
+    labels = [name for name in labels if not name.startswith("tru")]
     for panel, (title, drawn) in zip(grid, drawings.items(), strict=True):
-        for name, (x, y, *style) in drawn.items():
-            number = labels.index(name) % len(COLORS) if name != "truth" else 0
-            look = {"color": COLORS[number], "label": name, "linestyle": STYLES[number]}
-            if name == "truth":
-                look |= {"color": "black", "linestyle": "--", "zorder": 4}
-            if style:
-                look |= {"linestyle": "", "marker": style[0], "markersize": 8, "zorder": 5}
+        for name, (x, y, *marker) in drawn.items():
+            number = labels.index(name) % len(COLORS) if name in labels else None
+            look = (
+                {"color": COLORS[number], "linestyle": STYLES[number]} if name in labels else TRUE
+            )
+            look = look | POINTS | {"marker": marker[0]} if marker else look
             if np.ndim(y) == 2:
-                thin = {"linewidth": 1, "alpha": 0.25, "linestyle": "-"}
-                panel.plot(x, np.transpose(y)[:, 1:], **look | thin | {"label": None})
-                look["linewidth"], y = 1, y[0]
-            panel.plot(x, y, **look)
+                few = len(y) < 10
+                bundle = {"lw": 2 if few else 1, "alpha": 0.9 if few else 0.3, "linestyle": "-"}
+                panel.plot(x, np.transpose(y), **look | bundle)
+                panel.plot([], [], label=name, color=look["color"])
+            else:
+                panel.plot(x, y, label=name, **look)
         panel.set(title=title, **axis)
         if "ylim" in axis:
             panel.label_outer()
@@ -54,6 +59,6 @@ def histories(found, alt, truth=None, every=10):
         steps = every * np.arange(1, len(history["loss"]) + 1)
         drawn = {"labels told": (steps, history["accuracy"])}
         drawn["new digits"] = (steps, history["val_accuracy"])
-        level = {} if truth is None else {"truth": (steps, np.full(len(steps), truth))}
+        level = {} if truth is None else {"true labels": (steps, np.full(len(steps), truth))}
         drawings[title] = drawn | level
     return panels(drawings, alt, legend=0, xlabel="step", ylabel="right", ylim=(0.4, 1.02))

@@ -21,7 +21,7 @@ def polynomial():
     """
     sheet = Sheet("seconds", "metres")
     near, far = sheet.panels
-    near.set(xlim=(0, toys.LANDING), ylim=(-3, 12), title="the ball")
+    near.set(xlim=(0, toys.LANDING), ylim=(-5, 12), title="the ball")
     near.axvspan(toys.FIRST, toys.LAST, color="#F2F2F2", zorder=0)
     near.axhline(0, color="#888888", linewidth=1)
     many = [near.plot([], [], color=OTHERS, alpha=0.4, lw=1, animated=True)[0] for _ in range(40)]
@@ -83,7 +83,7 @@ def penalties():
     parts = []
     for axis, name in zip(sheet.panels, names, strict=True):
         axis.set(
-            xlim=(-1.4, 2.6), ylim=(-0.8, 2.6), aspect="equal", xticks=range(-1, 3), yticks=range(3)
+            xlim=(-1.4, 2.6), ylim=(-1.1, 2.6), aspect="equal", xticks=range(-1, 3), yticks=range(3)
         )
         axis.axhline(0, color="#BBBBBB", linewidth=1)
         axis.axvline(0, color="#BBBBBB", linewidth=1)
