@@ -50,6 +50,7 @@ def test_the_label_of_the_polynomial_says_how_wrong_it_is():
     )
     assert "lambda none" in explorer.set(penalty=0.0)
     assert "lambda 0.00001," in explorer.set(penalty=1e-5)
+    assert "lambda 3.2," in explorer.set(penalty=10**0.5)
 
 
 def test_the_label_of_the_penalties_says_where_the_weights_end():

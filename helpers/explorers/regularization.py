@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from helpers import plotting, toys
 from helpers.explorers.pattern import Explorer, slider
 
-NONE, L2S = "none", [10.0**power for power in np.arange(-5, 1.5, 0.5)]
+L2S = [10.0**power for power in np.arange(-5, 1.5, 0.5)]
 TRUTH, SEEN, FITTED, OTHERS = "#000000", "#0072B2", "#D55E00", "#E69F00"
 FAR = np.linspace(0.0, toys.LANDING, 110)
 
@@ -50,14 +50,14 @@ def polynomial():
         after.set_data(L2S, [error for _, error in found])
         here.set_xdata([penalty or L2S[0]] * 2)
         between, beyond = toys.errors(curve)
-        said = NONE if not penalty else f"{penalty:.5f}".rstrip("0").rstrip(".")
+        said = _named(penalty)
         moving = (*(many if others else ()), line, points, inside, after, here)
         return sheet.draw(*moving), (
             f"degree {degree}, lambda {said}, {count} photographs off by {noise:.1f} m: "
             f"wrong by {between:.2f} m between them, by {beyond:.2f} m after the last"
         )
 
-    powers = [(NONE, 0.0), *((f"10^{np.log10(p):.1f}", p) for p in L2S)]
+    powers = [(_named(penalty), penalty) for penalty in (0.0, *L2S)]
     return Explorer(
         "Polynomial explorer",
         draw,
@@ -127,6 +127,13 @@ def penalties():
             "turn": widgets.IntSlider(15, -90, 90, step=5, description="turn"),
         },
     )
+
+
+def _named(penalty):
+    """Return a lambda as a text: two digits that count, or "none"."""
+    if not penalty:
+        return "none"
+    return np.format_float_positional(penalty, precision=2, fractional=False, trim="-")
 
 
 class Sheet:
