@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 TESTED = 1000  # digits that a network is tested on
+FLAT, SCORES = ("Flatten", {}), ("Dense", {"units": 10, "name": "scores"})
 
 
 class Digits(NamedTuple):
@@ -48,39 +49,28 @@ def load(count=200, wrong=0.2, seed=0):
 
 def dense(hidden=100, l2=0.0, seed=0):
     """Build a network with one hidden dense layer; l2 is the penalty on its weights."""
-    layers, priced = _layers(l2, seed)
-    return _network(
-        layers.Flatten(),
-        layers.Dense(hidden, activation="relu", name="hidden", **priced),
-        layers.Dense(10, name="scores", **priced),
-    )
+    inner = ("Dense", {"units": hidden, "activation": "relu", "name": "hidden"})
+    return _network([FLAT, inner, SCORES], l2, seed)
 
 
 def linear(l2=0.0, seed=0):
     """Build a network of one dense layer only, from the pixels to the scores."""
-    layers, priced = _layers(l2, seed)
-    return _network(layers.Flatten(), layers.Dense(10, name="scores", **priced))
+    return _network([FLAT, SCORES], l2, seed)
 
 
 def convolutional(l2=0.0, seed=0):
     """Build a network with two convolutions of 16 and 32 channels."""
-    layers, priced = _layers(l2, seed)
-    return _network(
-        layers.Conv2D(16, 3, activation="relu", **priced),
-        layers.Conv2D(32, 3, activation="relu", **priced),
-        layers.Flatten(),
-        layers.Dense(10, name="scores", **priced),
+    first, second = (
+        ("Conv2D", {"filters": filters, "kernel_size": 3, "activation": "relu"})
+        for filters in (16, 32)
     )
+    return _network([first, second, FLAT, SCORES], l2, seed)
 
 
 def recurrent(l2=0.0, seed=0):
     """Build a network that reads a digit row by row, remembering 64 numbers from row to row."""
-    layers, priced = _layers(l2, seed)
-    return _network(
-        layers.Reshape((8, 8)),
-        layers.SimpleRNN(64, recurrent_regularizer=priced["kernel_regularizer"], **priced),
-        layers.Dense(10, name="scores", **priced),
-    )
+    rows = ("Reshape", {"target_shape": (8, 8)})
+    return _network([rows, ("SimpleRNN", {"units": 64}), SCORES], l2, seed)
 
 
 def learn(network, digits, steps=300, rate=0.01, every=10):
@@ -132,14 +122,18 @@ def random_layer(images, neurons, seed=0):
     return np.maximum(pixels @ weights / np.sqrt(pixels.shape[1]), 0.0)
 
 
-def _layers(l2, seed):
+def _network(kinds, l2, seed):
+    """Return a network of layers, given as (kind, arguments), with weights drawn from the seed."""
     import keras
 
-    keras.utils.set_random_seed(seed)
-    return keras.layers, {"kernel_regularizer": keras.regularizers.L2(l2) if l2 else None}
-
-
-def _network(*layers):
-    import keras
-
-    return keras.Sequential([keras.Input((8, 8, 1)), *layers])
+    price = keras.regularizers.L2(l2) if l2 else None
+    layers = [keras.Input((8, 8, 1))]
+    for number, (kind, arguments) in enumerate(kinds, 100 * seed):
+        if kind not in ("Flatten", "Reshape"):
+            start = keras.initializers.GlorotUniform(seed=number)
+            arguments = arguments | {"kernel_initializer": start, "kernel_regularizer": price}
+        if kind == "SimpleRNN":
+            start = keras.initializers.Orthogonal(seed=number)
+            arguments |= {"recurrent_initializer": start, "recurrent_regularizer": price}
+        layers.append(getattr(keras.layers, kind)(**arguments))
+    return keras.Sequential(layers)

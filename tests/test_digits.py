@@ -42,6 +42,16 @@ def test_every_kind_of_network_gives_ten_scores_and_its_penalty_counts_every_ker
     assert not np.array_equal(other.weights[0], network.weights[0])
 
 
+def test_the_weights_come_from_the_seed_alone_and_no_other_seed_is_set():
+    np.random.seed(5)
+    expected = np.random.random()
+    keras.utils.set_random_seed(5)
+    first = digits.dense(seed=3).get_weights()
+    assert np.random.random() == expected
+    keras.utils.set_random_seed(6)
+    assert all(map(np.array_equal, first, digits.dense(seed=3).get_weights()))
+
+
 def test_the_dense_network_has_the_parameters_that_the_lesson_counts():
     assert digits.dense(hidden=100).count_params() == 64 * 100 + 100 + 100 * 10 + 10
 
