@@ -119,7 +119,8 @@ def random_layer(images, neurons, seed=0):
     """
     pixels = images.reshape(len(images), -1).astype(float)
     weights = np.random.default_rng(seed).normal(size=(pixels.shape[1], neurons))
-    return np.maximum(pixels @ weights / np.sqrt(pixels.shape[1]), 0.0)
+    values = pixels @ (weights / np.sqrt(pixels.shape[1]))
+    return np.maximum(values, 0.0, out=values)
 
 
 def _network(kinds, l2, seed):
