@@ -15,6 +15,7 @@ from pathlib import Path
 
 LESSONS = {
     "start": "start",
+    "regularization": "regularization",
     "activations": "activations",
     "saliency": "saliency",
     "cam": "grad_cam",

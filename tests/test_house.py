@@ -31,6 +31,7 @@ def module_name(path):
 # A module imports only from rows above its own.
 LAYERS = (
     ("anatomy", "arrays", "cache", "canvas", "figures", "films", "measures", "parameterizations"),
+<<<<<<< HEAD
     ("locks", "mirrors", "rules", "runtime", "storage", "toys", "tracing", "transforms"),
     ("downloads",),
     ("imagenet",),
@@ -41,6 +42,14 @@ LAYERS = (
     ("bottleneck", "counterfactuals", "oxford_pets"),
     ("photo_world",),
     ("worlds",),
+=======
+    ("digits", "rules", "runtime", "storage", "toys", "tracing", "transforms"),
+    ("transfer",),
+    ("face", "networks", "objectives", "plotting", "projector", "scenery"),
+    ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "sketches", "worth"),
+    ("drawn",),
+    ("counterfactuals", "worlds"),
+>>>>>>> lesson01
     ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),
     ("metrics",),
     ("check", "exercises", "explorers", "marks", "prefetch"),

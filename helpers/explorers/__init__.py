@@ -4,6 +4,7 @@ from helpers.explorers.cam import grad_cam, own_photo
 from helpers.explorers.channels import channels
 from helpers.explorers.dream import deep_dream
 from helpers.explorers.pattern import Explorer, png
+from helpers.explorers.regularization import penalties, polynomial
 from helpers.explorers.saliency import part_surgery, pixel_maps
 from helpers.explorers.tsne import tsne_maps
 
@@ -14,7 +15,9 @@ __all__ = [
     "grad_cam",
     "own_photo",
     "part_surgery",
+    "penalties",
     "pixel_maps",
     "png",
+    "polynomial",
     "tsne_maps",
 ]

@@ -1,0 +1,162 @@
+"""Explorers of lesson 01: a polynomial through a few photographs, and what two penalties prefer."""
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from helpers import plotting, toys
+from helpers.explorers.pattern import Explorer, slider
+
+L2S = [10.0**power for power in np.arange(-5, 1.5, 0.5)]
+TRUTH, SEEN, FITTED, OTHERS = "#000000", "#0072B2", "#D55E00", "#E69F00"
+FAR = np.linspace(0.0, toys.LANDING, 110)
+
+
+def polynomial():
+    """Return an explorer of polynomials fitted to a thrown ball: degree, lambda, noise and more.
+
+    Sliders for the degree, for lambda of the L2 penalty, for the noise and number of photographs,
+    and for the throw, an equal one with other noise; a checkbox adds forty such throws.
+    """
+    sheet = Sheet("seconds", "metres")
+    near, far = sheet.panels
+    near.set(xlim=(0, toys.LANDING), ylim=(-5, 12), title="the ball")
+    near.axvspan(toys.FIRST, toys.LAST, color="#F2F2F2", zorder=0)
+    near.axhline(0, color="#888888", linewidth=1)
+    many = [near.plot([], [], color=OTHERS, alpha=0.4, lw=1, animated=True)[0] for _ in range(40)]
+    near.plot(FAR, toys.height(FAR), "--", color=TRUTH, label="truth")
+    (line,) = near.plot([], [], color=FITTED, linewidth=3, label="fitted", animated=True)
+    (points,) = near.plot([], [], "o", color=SEEN, ms=9, label="photographs", animated=True)
+    near.legend(loc="lower left", frameon=False)
+    far.set(xlabel="lambda", ylabel="metres", xscale="log", yscale="log", ylim=(0.05, 100))
+    far.set(title="error against the truth", xlim=(L2S[0], L2S[-1]))
+    (inside,) = far.plot([], [], color=SEEN, label="between photographs", animated=True)
+    (after,) = far.plot([], [], color=FITTED, label="after the last one", animated=True)
+    here = far.axvline(1, color=TRUTH, linewidth=1.5, animated=True)
+    far.legend(loc="upper right", frameon=False)
+
+    def draw(degree, penalty, noise, count, throw, others):
+        seconds, heights = toys.throws(count, noise, seed=throw)
+        curve = toys.polynomial(seconds, heights, degree, penalty)
+        points.set_data(seconds, heights)
+        line.set_data(FAR, curve(FAR))
+        repeats = toys.throws(count, noise, seed=1000, repeats=len(many))[1]
+        spread = toys.polynomial(seconds, repeats, degree, penalty)(FAR)
+        for other, values in zip(many, spread, strict=True):
+            other.set_data(FAR, values)
+        found = [toys.errors(toys.polynomial(seconds, heights, degree, p)) for p in L2S]
+        inside.set_data(L2S, [error for error, _ in found])
+        after.set_data(L2S, [error for _, error in found])
+        here.set_xdata([penalty or L2S[0]] * 2)
+        between, beyond = toys.errors(curve)
+        said = _named(penalty)
+        moving = (*(many if others else ()), line, points, inside, after, here)
+        return sheet.draw(*moving), (
+            f"degree {degree}, lambda {said}, {count} photographs off by {noise:.1f} m: "
+            f"wrong by {between:.2f} m between them, by {beyond:.2f} m after the last"
+        )
+
+    powers = [(_named(penalty), penalty) for penalty in (0.0, *L2S)]
+    return Explorer(
+        "Polynomial explorer",
+        draw,
+        {
+            "degree": widgets.IntSlider(4, 1, 9, description="degree"),
+            "penalty": widgets.SelectionSlider(options=powers, value=0.0, description="lambda"),
+            "noise": widgets.FloatSlider(0.4, min=0.0, max=1.0, step=0.1, description="noise (m)"),
+            "count": widgets.IntSlider(5, 3, 40, description="photos"),
+            "throw": slider("throw", 20),
+            "others": widgets.Checkbox(False, description="forty other throws"),
+        },
+    )
+
+
+def penalties():
+    """Return an explorer of a loss of two weights under an L2 and under an L1 penalty.
+
+    Sliders for lambda and for the turn of the loss's valley. Left the circle of equal L2 penalty,
+    right the diamond of equal L1 penalty, each through the best weights under that penalty.
+    """
+    sheet = Sheet("weight 1", "weight 2")
+    names = ("L2", "L1")
+    parts = []
+    for axis, name in zip(sheet.panels, names, strict=True):
+        axis.set(
+            xlim=(-1.4, 2.6), ylim=(-1.1, 2.6), aspect="equal", xticks=range(-1, 3), yticks=range(3)
+        )
+        axis.axhline(0, color="#BBBBBB", linewidth=1)
+        axis.axvline(0, color="#BBBBBB", linewidth=1)
+        axis.set_title(f"{name} penalty")
+        rings = [axis.plot([], [], color=SEEN, lw=1.2, animated=True)[0] for _ in range(5)]
+        (area,) = axis.fill([0], [0], color=OTHERS, alpha=0.5, animated=True)
+        axis.plot(*toys.valley(0)[1], "x", color=SEEN, markersize=10, markeredgewidth=2.5)
+        (best,) = axis.plot([], [], "o", color=FITTED, markersize=11, animated=True)
+        rings[2].set_linewidth(3)  # the one through the best weights
+        parts.append((name, rings, area, best))
+    circle = np.linspace(0, 2 * np.pi, 181)
+    circle = np.stack([np.cos(circle), np.sin(circle)])
+
+    def draw(penalty, turn):
+        matrix, lowest = toys.valley(turn)
+        sizes, directions = np.linalg.eigh(matrix)
+        said = []
+        for name, rings, area, best in parts:
+            found = toys.penalized_lowest(matrix, lowest, **{name.lower(): penalty})
+            best.set_data(found[:1], found[1:])
+            loss = (found - lowest) @ matrix @ (found - lowest)
+            for ring, level in zip(rings, (0.08, 0.3, loss, 1.4, 2.5), strict=True):
+                ellipse = directions @ (circle * np.sqrt(level / sizes)[:, None])
+                ring.set_data(*(ellipse + lowest[:, None]))
+            power = 1 if name == "L1" else 2
+            length = np.linalg.norm(found, power) / np.linalg.norm(circle, power, axis=0)
+            area.set_xy((circle * length).T)
+            said.append(
+                f"{name} gives " + " and ".join(f"{w:.2f}" if w else "exactly 0" for w in found)
+            )
+        moving = [part for _, rings, area, best in parts for part in (area, *rings, best)]
+        return sheet.draw(
+            *moving
+        ), f"lambda {penalty:.1f}, turned by {turn} degrees: {'; '.join(said)}"
+
+    return Explorer(
+        "Penalty explorer",
+        draw,
+        {
+            "penalty": widgets.FloatSlider(1.2, min=0.0, max=4.0, step=0.1, description="lambda"),
+            "turn": widgets.IntSlider(15, -90, 90, step=5, description="turn"),
+        },
+    )
+
+
+def _named(penalty):
+    """Return a lambda as a text: two digits that count, or "none"."""
+    if not penalty:
+        return "none"
+    return np.format_float_positional(penalty, precision=2, fractional=False, trim="-")
+
+
+class Sheet:
+    """A figure of two panels whose frame is drawn once, and whose moving parts are drawn anew."""
+
+    def __init__(self, xlabel, ylabel):
+        plotting.style()
+        self.figure = Figure(figsize=(9.6, 4.2), dpi=plotting.DPI, layout="none")
+        self.panels = self.figure.subplots(1, 2)
+        self.figure.subplots_adjust(left=0.08, right=0.98, bottom=0.14, top=0.91, wspace=0.2)
+        for panel in self.panels:
+            panel.set(xlabel=xlabel, ylabel=ylabel)
+        self._canvas, self._frame = FigureCanvasAgg(self.figure), None
+
+    def draw(self, *moving):
+        """Return the sheet, RGB uint8 (H, W, 3), with these parts over what never moves.
+
+        Parts that move are made with `animated=True`, so that the frame does not hold them.
+        """
+        if self._frame is None:
+            self._canvas.draw()
+            self._frame = self._canvas.copy_from_bbox(self.figure.bbox)
+        self._canvas.restore_region(self._frame)
+        for part in moving:
+            part.axes.draw_artist(part)
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
