@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-LESSONS = {"start": "start", "cam": "grad_cam"}
+LESSONS = {"start": "start", "transfer": "transfer", "cam": "grad_cam"}
 STATES = ("correct", "incorrect", "not attempted", "cannot tell")
 MARKS = dict(zip(STATES, ("✔", "✘", "·", "?"), strict=True))
 TINTS = dict(zip(STATES, ("#007a5a", "#b24a00", "#555555", "#0063a5"), strict=True))

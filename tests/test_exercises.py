@@ -60,7 +60,7 @@ def test_hints_go_from_gentle_to_plain(name):
 def test_unknown_exercises_are_named_with_those_there_are():
     with pytest.raises(ValueError, match="no exercise is called 'cam.99'; there are cam.1, cam.2"):
         exercises.check("cam.99", 1)
-    with pytest.raises(ValueError, match="no lesson is called 'dance'; there are start, cam"):
+    with pytest.raises(ValueError, match="no lesson is called 'dance'; there are start, .*cam"):
         exercises.hint("dance.1")
 
 

@@ -34,12 +34,12 @@ LAYERS = (
     ("rules", "runtime", "storage", "toys", "tracing", "transforms"),
     ("transfer",),
     ("face", "networks", "objectives", "plotting", "projector", "scenery"),
-    ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
+    ("charts", "gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
     ("drawn",),
     ("counterfactuals", "worlds"),
     ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),
     ("metrics",),
-    ("exercises", "explorers", "marks", "training"),
+    ("exercises", "explorers", "marks", "training", "tuning"),
     ("questions",),
 )
 LAYER = {module: number for number, row in enumerate(LAYERS) for module in row}

@@ -16,7 +16,7 @@ missing = [name for name in NEEDED if not os.environ.get(name)]
 
 
 @pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} not set")
-@pytest.mark.parametrize("name", ["05_grad_cam"])
+@pytest.mark.parametrize("name", ["02_transfer_learning", "05_grad_cam"])
 def test_a_lesson_runs_in_the_photos_world(name, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_WORLD", "photos")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))

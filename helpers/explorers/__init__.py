@@ -2,5 +2,6 @@
 
 from helpers.explorers.cam import grad_cam, own_photo
 from helpers.explorers.pattern import Explorer, png
+from helpers.explorers.transfer import freezing
 
-__all__ = ["Explorer", "grad_cam", "own_photo", "png"]
+__all__ = ["Explorer", "freezing", "grad_cam", "own_photo", "png"]
