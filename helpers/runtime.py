@@ -93,7 +93,9 @@ def progress(iterable, total=None, label=None):
     """
     from tqdm.auto import tqdm
 
-    return tqdm(iterable, desc=label, total=total, delay=0.5, leave=False)
+    # Said here as well, because the notebook's bar does not read the variable itself.
+    disable = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+    return tqdm(iterable, desc=label, total=total, delay=0.5, leave=False, disable=disable)
 
 
 class Finding(NamedTuple):

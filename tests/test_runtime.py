@@ -6,7 +6,9 @@ import sys
 from importlib import metadata
 from types import SimpleNamespace
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from helpers import runtime
 
@@ -78,6 +80,18 @@ def test_progress_yields_everything_and_shows_what_takes_time(capsys, monkeypatc
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     assert list(runtime.progress(iter("ab"), total=2)) == ["a", "b"]
     assert capsys.readouterr().err == ""  # over before it was worth a bar
+
+
+@pytest.mark.parametrize(("value", "bars"), [("1", 0), ("0", 1)])
+def test_no_bar_shows_in_a_notebook_where_it_is_disabled(value, bars, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", value)
+    code = (
+        "import time\nfrom helpers.runtime import progress\n"
+        "for _ in progress(range(3)): time.sleep(0.3)"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(notebook, kernel_name="python3").execute()
+    assert len(notebook.cells[0].outputs) == bars
 
 
 def findings():
