@@ -16,6 +16,7 @@ from pathlib import Path
 LESSONS = {
     "start": "start",
     "regularization": "regularization",
+    "transfer": "transfer",
     "activations": "activations",
     "saliency": "saliency",
     "cam": "grad_cam",

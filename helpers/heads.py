@@ -55,14 +55,19 @@ def fit(network, images, labels):
     folded into the weights, float32, as `attach` takes them. Shows a progress bar where the
     features take long. Raises ValueError for images the network does not take.
     """
-    from sklearn.linear_model import LogisticRegression  # here: not needed for a head kept earlier
-    from sklearn.preprocessing import StandardScaler
-
     networks.check_images(network, images[:1])
     image, features = _features(network)
     extract = keras.Model(image, features).predict_on_batch
     starts = runtime.progress(range(0, len(images), BATCH), label="computing features")
     features = np.concatenate([extract(images[start : start + BATCH]) for start in starts])
+    return fit_features(features, labels)
+
+
+def fit_features(features, labels):
+    """Fit a linear head on features (N, D) that are there already; return what `fit` returns."""
+    from sklearn.linear_model import LogisticRegression  # here: not needed for a head kept earlier
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(features.astype(np.float64))
     line = LogisticRegression(C=0.1, solver="newton-cg", class_weight="balanced")
     line.fit(scaler.transform(features), labels)

@@ -46,13 +46,21 @@ LAYERS = (
     ("digits", "rules", "runtime", "storage", "toys", "tracing", "transforms"),
     ("transfer",),
     ("face", "networks", "objectives", "plotting", "projector", "scenery"),
+<<<<<<< HEAD
     ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "sketches", "worth"),
+=======
+    ("charts", "gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
+>>>>>>> lesson02
     ("drawn",),
     ("counterfactuals", "worlds"),
 >>>>>>> lesson01
     ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),
     ("metrics",),
+<<<<<<< HEAD
     ("check", "exercises", "explorers", "marks", "prefetch"),
+=======
+    ("exercises", "explorers", "marks", "training", "tuning"),
+>>>>>>> lesson02
     ("questions",),
 )
 LAYER = {module: number for number, row in enumerate(LAYERS) for module in row}

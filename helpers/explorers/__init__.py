@@ -6,12 +6,14 @@ from helpers.explorers.dream import deep_dream
 from helpers.explorers.pattern import Explorer, png
 from helpers.explorers.regularization import penalties, polynomial
 from helpers.explorers.saliency import part_surgery, pixel_maps
+from helpers.explorers.transfer import freezing
 from helpers.explorers.tsne import tsne_maps
 
 __all__ = [
     "Explorer",
     "channels",
     "deep_dream",
+    "freezing",
     "grad_cam",
     "own_photo",
     "part_surgery",
