@@ -41,11 +41,7 @@ def margin(scores, index):
 def channel(output, index):
     """Return a channel's mean; what goes into a ReLU counts a tenth where it is negative."""
     before = before_relu(output)
-<<<<<<< HEAD
     # Not leaky_relu: after a bias TensorFlow's optimizer fails on it, and says so on stderr.
-=======
-    # Not leaky_relu: where a bias goes into it, TensorFlow's optimizer gives up, and says so loudly.
->>>>>>> lesson06
     awake = output if before is output else tf.maximum(before, ASLEEP * before)
     return at_index(tf.reduce_mean(awake, tuple(range(1, output.shape.rank - 1))), index)
 

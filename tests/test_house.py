@@ -30,37 +30,20 @@ def module_name(path):
 
 # A module imports only from rows above its own.
 LAYERS = (
-    ("anatomy", "arrays", "cache", "canvas", "figures", "films", "measures", "parameterizations"),
-<<<<<<< HEAD
-    ("locks", "mirrors", "rules", "runtime", "storage", "toys", "tracing", "transforms"),
-    ("downloads",),
+    ("anatomy", "arrays", "cache", "canvas", "digits", "figures", "films", "measures"),
+    ("locks", "mirrors", "parameterizations", "rules", "runtime", "storage", "toys", "tracing"),
+    ("downloads", "transforms"),
     ("imagenet",),
     ("transfer",),
     ("face", "networks", "objectives", "plotting", "projector", "scenery", "stamps"),
-    ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
-    ("drawn", "pet_archives", "training"),
+    ("charts", "gradients", "heads", "randomization", "photos", "portrait", "scatter"),
+    ("drawn", "pet_archives", "sketches", "training", "worth"),
     ("bottleneck", "counterfactuals", "oxford_pets"),
     ("photo_world",),
     ("worlds",),
-=======
-    ("digits", "rules", "runtime", "storage", "toys", "tracing", "transforms"),
-    ("transfer",),
-    ("face", "networks", "objectives", "plotting", "projector", "scenery"),
-<<<<<<< HEAD
-    ("gradients", "heads", "randomization", "photos", "portrait", "scatter", "sketches", "worth"),
-=======
-    ("charts", "gradients", "heads", "randomization", "photos", "portrait", "scatter", "worth"),
->>>>>>> lesson02
-    ("drawn",),
-    ("counterfactuals", "worlds"),
->>>>>>> lesson01
-    ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding"),
+    ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding", "tuning"),
     ("metrics",),
-<<<<<<< HEAD
     ("check", "exercises", "explorers", "marks", "prefetch"),
-=======
-    ("exercises", "explorers", "marks", "training", "tuning"),
->>>>>>> lesson02
     ("questions",),
 )
 LAYER = {module: number for number, row in enumerate(LAYERS) for module in row}
