@@ -48,10 +48,13 @@ def halves(network, layer):
 
 def outputs(network, inputs, batch_size=25):
     """Return what a network gives for many inputs, float32 (N, ...); no progress bar."""
-    starts = range(0, len(inputs), batch_size)
-    return np.concatenate(
-        [network.predict_on_batch(inputs[start : start + batch_size]) for start in starts]
-    )
+    whole = None
+    for start in range(0, len(inputs), batch_size):
+        batch = network.predict_on_batch(inputs[start : start + batch_size])
+        if whole is None:  # filled, not joined at the end: that would take twice the memory
+            whole = np.empty((len(inputs), *batch.shape[1:]), batch.dtype)
+        whole[start : start + len(batch)] = batch
+    return whole
 
 
 def headed(base, features, labels, upto=None):
