@@ -21,7 +21,7 @@ DETECTOR = 0.04  # above this IoU, Bau 2017 call a channel a detector of a part
 _AT_ONCE = 4_000_000  # values of maps in memory at a time
 
 
-def strengths(network, images, layer, over="max", batch_size=32):
+def strengths(network, images, layer, over="max", batch_size=16):
     """Return how strongly each channel of a layer answers to each image: float32 (N, channels).
 
     over: "max", the answer at the place that excites the channel most, or "mean", the average over
@@ -97,7 +97,7 @@ def mask_image(image, activation, full=None):
     return masked[0] if single else masked
 
 
-def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_size=32):
+def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_size=16):
     """Return how well each channel of a layer detects each part: `{part: IoU (channels,)}`.
 
     A channel *fires* in a pixel where its map, enlarged to the picture (bilinear), reaches the

@@ -27,7 +27,7 @@ _log = logging.getLogger("helpers")
 _SAYS = "Grad-CAM looks at the last convolution, %s."
 
 
-def grad_cam(network, images, target=None, layer=None, batch_size=32):
+def grad_cam(network, images, target=None, layer=None, batch_size=16):
     """Return a heatmap of the evidence for a class: float32 (N, H, W), at least 0, not normalized.
 
     A single image (H, W, 3) gives a single map. `target` is None (the predicted class), an int, or
@@ -58,7 +58,7 @@ def _grad_cam(network, x, target, layer):
     return [tf.image.resize(tf.nn.relu(evidence), x.shape[1:3])[..., 0]]
 
 
-def guided_grad_cam(network, images, target=None, layer=None, batch_size=32):
+def guided_grad_cam(network, images, target=None, layer=None, batch_size=16):
     """Return the guided gradient where Grad-CAM sees evidence: float32 (N, H, W, 3), signed.
 
     The product of `gradients.gradient(..., guided=True)`, which is sharp but hardly depends on the

@@ -17,7 +17,7 @@ from helpers.tracing import compiled, in_batches, logits, seen, watch
 PREDICTED = -1  # stands for "the class that the network predicts" in an array of targets
 
 
-def scores(network, images, batch_size=64):
+def scores(network, images, batch_size=16):
     """Return the network's logits for images: float32 (N, classes).
 
     Where the network ends in a softmax or sigmoid, the value before it. A single sigmoid z counts
@@ -35,7 +35,7 @@ def _scores(network, x):
     return [logits(network(x, training=False))]
 
 
-def gradient(network, images, target=None, guided=False, batch_size=32):
+def gradient(network, images, target=None, guided=False, batch_size=16):
     """Return the gradient of the target's score with respect to the images, float32 in their shape.
 
     `target` is None (the predicted class), an int, or one int per image. With `guided`, each ReLU
@@ -51,7 +51,7 @@ def _gradient(network, x, target, guided):
     return [gradient_of(score, x, "the images")]
 
 
-def activation_gradient(network, images, target=None, layer=None, batch_size=32):
+def activation_gradient(network, images, target=None, layer=None, batch_size=16):
     """Return what a layer gives for images, and the gradient of the target's score there.
 
     Two float32 arrays of the layer's shape (N, ...). The gradient is followed from the score back
@@ -68,7 +68,7 @@ def _activation_gradient(network, x, target, layer):
     return [tf.cast(activation, tf.float32), gradient_of(score, activation, f"layer {layer!r}")]
 
 
-def explain(function, network, images, target, *options, batch_size=32):
+def explain(function, network, images, target, *options, batch_size=16):
     """Run `function(network, x, target, *options) -> list of tensors (N, ...)` on images, compiled.
 
     It is traced once for each network, picture size and options. Returns float32 arrays, without

@@ -107,7 +107,7 @@ def check_images(network, images):
         raise TypeError(f"Images must be numbers (uint8 or float), not {images.dtype}.")
     single = images.ndim == len(shape)
     batch = images[np.newaxis] if single else images
-    fits = batch.ndim == len(shape) + 1 and len(batch) > 0
+    fits = batch.ndim == len(shape) + 1 and 0 not in batch.shape
     if not fits or any(n not in (None, m) for n, m in zip(shape, batch.shape[1:], strict=True)):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(
@@ -128,7 +128,7 @@ def check_images(network, images):
     return batch, single
 
 
-def record(network, images, layers, batch_size=32):
+def record(network, images, layers, batch_size=16):
     """Return what layers give for images: `{name: float32 array (N, ...)}`, in one pass.
 
     `layers` is a name or a list of names, see `layer_names`. Raises ValueError for an unknown
@@ -149,7 +149,7 @@ def _outputs(network, x, names):
     return [tf.cast(seen(outputs, layer, x), tf.float32) for layer in wanted]
 
 
-def predict(network, images, batch_size=64):
+def predict(network, images, batch_size=16):
     """Return class probabilities (N, classes), float32, also for a network that gives logits.
 
     A single sigmoid gives two columns, [1 - p, p]. Raises ValueError for a single linear output,

@@ -25,7 +25,7 @@ COMPACTNESS = 20  # LIME: of superpixels, between colours alone (0) and squares 
 PENALTY = 0.01  # LIME: of the ridge regression, in which the whole picture weighs 1
 
 
-def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, batch_size=64):
+def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, batch_size=16):
     """Return the score that is lost where a square is covered: float32 (N, H, W), signed.
 
     Squares of `window` pixels begin every `stride` pixels from the top left corner until all is

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 DISTRIBUTION = "what-a-cnn-sees"
 ROOT = Path(__file__).resolve().parent.parent
-MEMORY_GB, DISK_GB = 1.0, 1.0  # what the largest lesson takes
+MEMORY_GB, DISK_GB = 1.7, 1.0  # what the largest lesson takes
 
 
 def setup(seed=0, threads=2):

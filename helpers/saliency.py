@@ -21,7 +21,7 @@ from helpers.tracing import compiled
 PIXELS = 2**18  # how many pixels are in memory at once, where a picture is asked many times
 
 
-def gradient(network, images, target=None, batch_size=32):
+def gradient(network, images, target=None, batch_size=16):
     """Return the gradient of the target's score with respect to the images.
 
     float32 in the images' shape, signed, in units of score per grey level (0-255). `target` is None
@@ -31,7 +31,7 @@ def gradient(network, images, target=None, batch_size=32):
     return gradients.gradient(network, images, target, batch_size=batch_size)
 
 
-def guided_gradient(network, images, target=None, batch_size=32):
+def guided_gradient(network, images, target=None, batch_size=16):
     """Return the gradient in which each ReLU passes back only what is positive.
 
     Otherwise as `gradient`. Raises ValueError where the network has no ReLU. (Springenberg 2014)

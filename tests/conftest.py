@@ -3,9 +3,15 @@
 import os
 import sys
 
+from hypothesis import settings
+
 # Before anything is imported that reads them.
 os.environ.update(MPLBACKEND="Agg", TF_CPP_MIN_LOG_LEVEL="3", TQDM_DISABLE="1")
 os.environ.pop("COURSE_WORLD", None)
+
+# The same examples in every run: a test that fails, fails for everybody.
+settings.register_profile("course", derandomize=True)
+settings.load_profile("course")
 
 
 def pytest_collection_finish(session):

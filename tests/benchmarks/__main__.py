@@ -19,6 +19,7 @@ runtime.setup()
 
 import bench_embedding  # noqa: E402
 import bench_latency  # noqa: E402
+import bench_lessons  # noqa: E402
 import bench_marks  # noqa: E402
 import bench_methods  # noqa: E402
 import harness  # noqa: E402
@@ -28,6 +29,7 @@ import write_tables  # noqa: E402
 BLOCKS = {
     "bench": (bench_methods, bench_embedding),
     "latency": (bench_latency,),
+    "lessons": (bench_lessons,),
     "marks": (bench_marks,),
 }
 

@@ -1,0 +1,76 @@
+"""What a lesson asks of a machine: seconds, memory, and how many learners one machine bears."""
+
+import threading
+import time
+from pathlib import Path
+
+import harness
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+# Wanted at most: for a lesson, of memory of its own, until its first picture.
+SECONDS, GIGABYTES, FIRST = 60, 1.0, 40
+CROWD = (1, 2, 3, 4)  # kernels at once
+SHORT = "00_start_here"
+
+
+def report():
+    """Measure every lesson alone, then some kernels at once; return (lines, all as wanted)."""
+    rows = [["lesson", "seconds", "first picture after", "peak memory", "of which its own"]]
+    own, met = [], True
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        seconds, first, peak, private = run(path)
+        cells = f"{seconds:.0f}", f"{first:.0f} s", f"{peak:.2f} GB", f"{private:.2f} GB"
+        rows.append([path.stem, *cells])
+        print(path.stem, *cells, flush=True)
+        own.append(private)
+        met &= seconds <= SECONDS and private <= GIGABYTES and first <= FIRST
+    alone, crowd = None, [["learners at once", "seconds for lesson 00", "times as long as alone"]]
+    for many in CROWD:
+        seconds = together(many)
+        alone = alone or seconds
+        crowd.append([str(many), f"{seconds:.0f}", f"{seconds / alone:.1f}"])
+    most = max(own)
+    bears = (
+        f"A kernel has at most {most:.2f} GB to itself: {1.07 / most:.1f} learners for each GiB. "
+        "The rest are TensorFlow's own files, which all kernels of one machine share."
+    )
+    return [harness.table(rows), "", bears, "", harness.table(crowd)], met
+
+
+def run(path):
+    """Run a lesson; return its seconds, those to its first picture, its peak and its own memory."""
+    notebook = nbformat.read(path, as_version=4)
+    place = {"metadata": {"path": str(NOTEBOOKS)}}
+    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources=place)
+    first, private = None, 0.0
+    with client.setup_kernel():
+        begun = time.perf_counter()
+        for number, cell in enumerate(notebook.cells):
+            if cell.cell_type == "code":
+                client.execute_cell(cell, number)
+                if first is None and any("image" in str(o.get("data")) for o in cell.outputs):
+                    first = time.perf_counter() - begun
+                private = max(private, memory(client, "RssAnon"))
+        seconds, peak = time.perf_counter() - begun, memory(client, "VmHWM")
+    return seconds, first, peak, private
+
+
+def memory(client, kind):
+    """Return gigabytes that the kernel's process has, as the system counts that kind."""
+    status = Path(f"/proc/{client.km.provisioner.pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith(kind))
+    return int(line.split()[1]) * 1024 / 1e9
+
+
+def together(many):
+    """Return the seconds after which the last of so many kernels has finished the short lesson."""
+    path = NOTEBOOKS / f"{SHORT}.ipynb"
+    threads = [threading.Thread(target=run, args=(path,)) for _ in range(many)]
+    begun = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - begun
