@@ -16,7 +16,7 @@ from helpers.networks import check_images, find_layer, input_shape, layer_names,
 from helpers.runtime import progress
 from helpers.tracing import compiled, seen, watch
 
-DARK = 0.15  # how bright a masked picture is where the neuron is silent
+DARK = 0.25  # how bright a masked picture is where the neuron is silent
 DETECTOR = 0.04  # above this IoU, Bau 2017 call a channel a detector of a part
 _AT_ONCE = 4_000_000  # values of maps in memory at a time
 
