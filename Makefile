@@ -16,7 +16,7 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
-.PHONY: help lab test lint test-units test-notebooks test-colab test-browser bench networks notebooks bundle repo clean
+.PHONY: help lab test lint test-units test-notebooks test-colab test-browser test-browser-7 bench networks notebooks bundle repo clean
 
 help:
 	@echo "make lab           install what is needed and open the course in JupyterLab"
@@ -57,10 +57,12 @@ $(COLAB): .ci/colab.txt $(INSTALLED)
 test-colab: $(INSTALLED) $(COLAB)
 	$(PYTHON_HERE) .ci/colab.py -n 2
 
-# Each lesson in a real JupyterLab and Chromium, with the widgets of today and with Colab's.
-# Screenshots of what failed are in tests/browser/artefacts.
-test-browser: $(INSTALLED) $(WIDGETS)
+# Each lesson in a real JupyterLab and Chromium; screenshots of what failed are in tests/browser/artefacts.
+test-browser: $(INSTALLED)
 	$(PYTHON_HERE) -m pytest -rs tests/browser
+
+# The same with Colab's widgets, on demand.
+test-browser-7: $(INSTALLED) $(WIDGETS)
 	COURSE_WIDGETS=$(WIDGETS) $(PYTHON_HERE) -m pytest -rs tests/browser
 
 $(WIDGETS): $(INSTALLED) .ci/pins-widgets-7.txt

@@ -14,8 +14,8 @@ def ratios(unit, functions, most=20.0, rounds=31):
     """Return how many times as long as `unit` each function takes, warm, and the unit's seconds.
 
     In each round every function runs once and is divided by a unit measured just before it, so
-    what else the machine does meanwhile weighs on both. Ends after `rounds`, or after three once
-    `most` seconds are over. A function that raises gets, in place of a number, what it said.
+    what else the machine does meanwhile weighs on both. Ends after `rounds`, or once `most` seconds
+    are over: what takes long is itself a mean over many passes. A function that raises gets, in place of a number, what it said.
     """
     found, working = {}, {}
     for name, function in functions.items():
@@ -29,10 +29,10 @@ def ratios(unit, functions, most=20.0, rounds=31):
     times = {name: [] for name in working}
     units, begun = [], time.perf_counter()
     for number in range(rounds):
-        if number >= 3 and time.perf_counter() - begun > most:
+        if number and time.perf_counter() - begun > most:
             break
         for name, function in working.items():
-            units.append(_time(unit))
+            units.append(statistics.median(_time(unit) for _ in range(3)))
             times[name].append(_time(function) / units[-1])
     found |= {name: statistics.median(measured) for name, measured in times.items()}
     return {name: found[name] for name in functions}, statistics.median(units)
