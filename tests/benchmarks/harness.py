@@ -15,7 +15,8 @@ def ratios(unit, functions, most=20.0, rounds=31):
 
     In each round every function runs once and is divided by a unit measured just before it, so
     what else the machine does meanwhile weighs on both. Ends after `rounds`, or once `most` seconds
-    are over: what takes long is itself a mean over many passes. A function that raises gets, in place of a number, what it said.
+    are over: what takes long is itself a mean over many passes. A function that raises gets, in
+    place of a number, what it said.
     """
     found, working = {}, {}
     for name, function in functions.items():
