@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import harness
 import keras
@@ -15,8 +16,8 @@ import tensorflow as tf
 from helpers import cam, dreaming, load_world, perturbation, saliency
 
 N = peers.SAMPLES
-# Method: its call, the passes it cannot do without (how many pictures forward, how many back),
-# the most it may take on `pets` and on VGG16.
+# Method: its call, the passes it cannot do without (how many pictures forward, how many back, and
+# how many times one after another), the most it may take on `pets` and on VGG16.
 METHODS = {
     "gradient": (lambda n, x: saliency.gradient(n, x, 0), (1, 1), (2.1, 2.1)),
     "guided_gradient": (lambda n, x: saliency.guided_gradient(n, x, 0), (1, 1), (2.3, 2.3)),
@@ -38,7 +39,7 @@ METHODS = {
     ),
     "maximize": (
         lambda n, x: dreaming.maximize(n, dreaming.target_class(0), steps=peers.STEPS),
-        (N, N),
+        (1, 1, N),
         (110, 105),
     ),
 }
@@ -72,8 +73,8 @@ def forward(network, x):
 def floor(passes, image, batched):
     """Return the least that a method can take: its passes, many of them at the batch's price."""
     windows = (image.shape[1] // peers.WINDOW) * (image.shape[2] // peers.WINDOW)
-    there, back = (windows if n == "windows" else n for n in passes)
-    return (there + back) * (batched if there > 1 else 1.0)
+    there, back, *times = (windows if n == "windows" else n for n in passes)
+    return (there + back) * (batched if there > 1 else 1.0) * (times[0] if times else 1)
 
 
 def report():
@@ -143,7 +144,7 @@ def memory():
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         print((peaks[1] - peaks[0]) / 2**20)
     """
-    code = textwrap.dedent(code).format(path=sys.path[0])
+    code = textwrap.dedent(code).format(path=str(Path(__file__).resolve().parent))
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     gigabytes = float(run.stdout.split()[-1])
     return f"SmoothGrad with {N} samples on VGG16 takes {gigabytes:.2f} GiB beyond a forward pass."

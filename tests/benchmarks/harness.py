@@ -10,7 +10,7 @@ import psutil
 LONG = 2.0  # seconds: a function that takes longer is measured fewer times
 
 
-def ratios(unit, functions, most=20.0, rounds=31):
+def ratios(unit, functions, most=8.0, rounds=31):
     """Return how many times as long as `unit` each function takes, warm, and the unit's seconds.
 
     In each round every function runs once and is divided by a unit measured just before it, so
