@@ -32,7 +32,7 @@ SEED = 2026
 SUN_AND_CLOUDS = ("sunny", "cloudy")
 BIAS = 0.99
 FACE = ("ears", "eyes", "muzzle", "whiskers", "tongue")
-DREAM = dict(steps=200, rate=0.05, radius=40.0)
+DREAM = dict(steps=200, rate=0.1, radius=40.0)
 WIDTHS = (12, 24, 48, 96, 128)
 
 
