@@ -4,7 +4,7 @@ import numpy as np
 
 from helpers import plotting
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLORS = tuple(plotting.OKABE_ITO[number] for number in (4, 5, 2, 6, 0, 1))
 STYLES = ("-", "--", "-.", ":", "-", "--")
 TRUE = {"color": "black", "linestyle": "--", "zorder": 4}
 POINTS = {"linestyle": "", "markersize": 8, "zorder": 5}

@@ -3,6 +3,7 @@
 import os
 import sys
 
+import pytest
 from hypothesis import settings
 
 # Before anything is imported that reads them.
@@ -20,3 +21,25 @@ def pytest_collection_finish(session):
         from helpers import runtime
 
         runtime.setup()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Downloads wait for nobody, and go to this computer alone."""
+    from helpers import downloads, mirrors
+
+    monkeypatch.setattr(downloads, "PAUSE", 0)
+    monkeypatch.setattr(mirrors, "TIMEOUT", (2.0, 0.4))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.delenv("COURSE_MIRROR", raising=False)
+
+
+@pytest.fixture
+def server():
+    """A stand-in for the internet, on this computer."""
+    import stand_ins
+
+    server = stand_ins.Server()
+    yield server
+    server.close()

@@ -14,29 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import stand_ins
 
 from helpers import downloads, locks, mirrors
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)  # more than a socket swallows unread
 ROOT = Path(downloads.__file__).parent.parent
 UNFINISHED = ".pets.tar.gz.unfinished"
-
-
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    monkeypatch.setattr(downloads, "PAUSE", 0)
-    monkeypatch.setattr(mirrors, "TIMEOUT", (2.0, 0.4))
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.delenv("COURSE_MIRROR", raising=False)
-
-
-@pytest.fixture
-def server():
-    server = stand_ins.Server()
-    yield server
-    server.close()
+pytestmark = pytest.mark.usefixtures("impatient")
 
 
 @pytest.fixture

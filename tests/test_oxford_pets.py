@@ -14,26 +14,14 @@ import pytest
 import stand_ins
 from PIL import Image
 
-from helpers import downloads, mirrors, oxford_pets, pet_archives, photos
+from helpers import downloads, oxford_pets, pet_archives, photos
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch, tmp_path):
+def small(impatient, monkeypatch, tmp_path):
     monkeypatch.setattr(oxford_pets, "COUNT", {"train": 8, "test": 4})
     monkeypatch.setattr(pet_archives, "SPARE", 1)
-    monkeypatch.setattr(downloads, "PAUSE", 0)
-    monkeypatch.setattr(mirrors, "TIMEOUT", (2.0, 0.4))
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("COURSE_MIRROR", raising=False)
-
-
-@pytest.fixture
-def server():
-    server = stand_ins.Server()
-    yield server
-    server.close()
 
 
 @pytest.fixture

@@ -29,15 +29,12 @@ from helpers import (
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch, tmp_path):
-    for name in ("COURSE_WORLD", "COURSE_PHOTOS", "COURSE_NETWORK", "COURSE_MIRROR"):
+def small(impatient, monkeypatch, tmp_path):
+    for name in ("COURSE_WORLD", "COURSE_PHOTOS", "COURSE_NETWORK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setattr(oxford_pets, "COUNT", {"train": 8, "test": 4})
-    monkeypatch.setattr(downloads, "PAUSE", 0)
     monkeypatch.setattr(mirrors, "TIMEOUT", (2.0, 2.0))
 
 
@@ -47,9 +44,8 @@ def vgg16_file(tmp_path_factory):
 
 
 @pytest.fixture
-def server(monkeypatch, vgg16_file):
+def server(server, monkeypatch, vgg16_file):
     """Serve small archives and full-sized random weights as the real ones."""
-    server = stand_ins.Server()
     images, notes = stand_ins.oxford()
     for attribute, name, content in (
         ("IMAGES", "images.tar.gz", stand_ins.archive(images)),
@@ -59,8 +55,7 @@ def server(monkeypatch, vgg16_file):
     name = imagenet.SOURCES["vgg16"].name
     source = server.source(name, vgg16_file.read_bytes())
     monkeypatch.setitem(imagenet.SOURCES, "vgg16", source)
-    yield server
-    server.close()
+    return server
 
 
 def asked(server):
