@@ -9,6 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 OPEN, RUN, REACT = 120, 600, 60  # seconds that a step may take on a busy machine
+STILL = 5  # looks in a row, a tenth of a second apart, that find an element in one place
 OUTPUT = ".jp-OutputArea-output"
 CONTROLS = ".jupyter-widgets.widget-inline-hbox, button.jupyter-button"
 START_WORDS, STOP_WORD = ("start", "dream", "run", "go"), "stop"
@@ -63,6 +64,13 @@ try {
 NOWHERE = """
 const [least, most] = ['min', 'max'].map(end => arguments[0].getAttribute(`aria-value${end}`));
 return least !== null && least === most;
+"""
+# Where does an element lie once it is in the middle of the screen, and what would a click meet?
+PLACE = """
+arguments[0].scrollIntoView({block: 'center', behavior: 'instant'});
+const {left, top, width, height} = arguments[0].getBoundingClientRect();
+const met = document.elementFromPoint(left + width / 2, top + height / 2);
+return [left, top, width, height, arguments[0].contains(met)];
 """
 SLIDER_NAME = "return arguments[0].closest('.widget-inline-hbox').querySelector('label').innerText"
 # What stands out of the lesson's column, so that one would have to scroll sideways to see it.
@@ -196,11 +204,19 @@ class Explorer:
         found = self.output.find_elements(By.CSS_SELECTOR, selector)
         return [element for element in found if element.is_displayed()]
 
-    def show(self):
-        """Scroll the explorer into view."""
-        self.page.driver.execute_script(
-            "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", self.output
-        )
+    def show(self, element=None):
+        """Scroll the explorer, or an element of it, into view, and wait until it lies still.
+
+        JupyterLab lays out what comes into view only then, and that moves what lies below.
+        """
+        element, places = element or self.output, []
+
+        def still():
+            places.append(self.page.driver.execute_script(PLACE, element))
+            quiet = places[-STILL:] == [places[-1]] * STILL
+            return quiet and places[-1][-1]  # nothing else lies above it
+
+        self.page.until(still, REACT, lambda: f"lies still on the screen: {places[-STILL:]}")
 
     def picture(self):
         """Return a digest of the picture's bytes, or None while it loads."""
@@ -247,6 +263,7 @@ class Explorer:
 
     def drag(self, handle):
         """Drag a slider's handle by more than half of its way, to where there is more room."""
+        self.show(handle)
         room = self.room(handle)
         way = 0.6 * room["width"] * (1 if room["share"] < 0.5 else -1)
         mouse = ActionChains(self.page.driver, duration=50).click_and_hold(handle)
