@@ -16,6 +16,8 @@ SKIPPED_BY_NBVAL = {"image/png", "image/jpeg", "application/vnd.jupyter.widget-v
 # Cells whose text nbval compares, at least. A lesson that proves less has lost something.
 COMPARED = {"00_start_here": 5}
 COMPARED_BY_DEFAULT = 12
+# Colab shows a list to choose from.
+FIELD = 'WORLD = ""  # @param ["", "drawn", "photos"]'
 
 
 def load(path):
@@ -88,6 +90,14 @@ def test_the_second_cell_is_the_same_short_set_up_everywhere(notebook):
     assert setup.cell_type == "code"
     assert len(setup.source.splitlines()) <= 8
     assert setup.source == load(PATHS[0]).cells[1].source
+
+
+@every_notebook
+def test_the_world_is_chosen_in_a_field(notebook):
+    sources = [cell.source for cell in code_cells(notebook)]
+    assert sum("world = load_world(" in source for source in sources) <= 1
+    if "load_world" in "".join(sources):
+        assert any(f"{FIELD}\nworld = load_world(WORLD)\n" in source for source in sources)
 
 
 @every_notebook
