@@ -2,7 +2,7 @@
 
 import lab
 import pytest
-from lesson_page import START_WORDS
+from lesson_page import REACT, START_WORDS
 
 # Explorers that a lesson must have at least, where it is not one.
 EXPLORERS = {"05_grad_cam": 2}
@@ -14,9 +14,8 @@ SIZES = {"laptop": (1280, 800), "projector": (1024, 768)}
 def test_all_cells_run_without_an_error(lesson):
     assert not lesson.ran["errors"], "\n".join(lesson.ran["errors"])
     assert lesson.ran["counted"] == lesson.ran["cells"] > 0
-    words = lesson.words()
     for complaint in ("Error displaying widget", "Loading widget"):
-        assert complaint not in words
+        lesson.until(lambda bad=complaint: bad not in lesson.words(), REACT, lesson.words)
     assert not lesson.complaints()
 
 
@@ -56,5 +55,5 @@ def test_an_uploaded_photo_is_shown(lesson):
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 def test_nothing_is_wider_than_the_screen(lesson, size):
-    lesson.resize(*size)
-    assert not lesson.too_wide()
+    lesson.resize(*size)  # and JupyterLab follows, in its time
+    lesson.until(lambda: not lesson.too_wide(), REACT, lesson.too_wide)
