@@ -47,7 +47,7 @@ def test_every_control_changes_the_picture(explorer):
     ):
         explorer.set(**{name: value})
         assert explorer.image.value != before, (name, value)
-        assert f", {explorer.controls['view'].value}: " in explorer.label.value
+        assert f", {explorer.controls['view'].value}: " in explorer.label.text
         before = explorer.image.value
 
 
@@ -84,7 +84,7 @@ def test_a_layer_offers_its_own_channels_the_strongest_first(explorer, world, ro
         assert sorted(offered) == list(range(count))
         strong = activations.strongest_channels(robust, world.test.images[:20], name, k=5)
         assert offered[:5] == strong.tolist()
-        assert explorer.label.value.startswith(f"{name}, channel {offered[0]}, ")
+        assert explorer.label.text.startswith(f"{name}, channel {offered[0]}, ")
     with pytest.raises(ValueError, match="channel cannot be 96"):
         explorer.set(channel=96)
 
@@ -114,4 +114,4 @@ def test_a_synthesized_picture_is_made_once_and_excites_its_channel(explorer, wo
 def test_by_default_all_convolutions_of_the_worlds_network_are_offered(world):
     explorer = explorers.channels(world, count=2)
     assert len(explorer.controls["layer"].options) == 13
-    assert explorer.label.value.startswith("block5_conv3, channel ")
+    assert explorer.label.text.startswith("block5_conv3, channel ")

@@ -59,7 +59,7 @@ def dreamt(explorer):
 
 def test_before_a_dream_the_photo_is_shown_and_afterwards_the_dream(explorer, photo):
     assert np.array_equal(shown(explorer), enlarge(photo))
-    assert explorer.label.value == "block2_conv1, all channels: press dream"
+    assert explorer.label.text == "block2_conv1, all channels: press dream"
     assert dreamt(explorer) == "block2_conv1, all channels: dreamt, 2 of 2 frames"
     assert not np.array_equal(shown(explorer), enlarge(photo))
     assert (explorer.bar.value, explorer.bar.max) == (2, 2)
@@ -112,19 +112,19 @@ def test_stop_ends_the_dream_and_no_further_frame_is_shown(explorer, slow):
     explorer.set(steps=40)
     explorer.dream()
     thread = explorer._latest.thread
-    assert thread.is_alive() and "dreaming, 0 of 20 frames" in explorer.label.value
+    assert thread.is_alive() and "dreaming, 0 of 20 frames" in explorer.label.text
     go.release()
     while not explorer.bar.value:
         assert thread.is_alive()
         thread.join(0.01)
     explorer.buttons["stop"].click()  # returns at once, while a frame is being made
-    assert explorer.label.value.endswith("stopped, 1 of 20 frames") and thread.is_alive()
+    assert explorer.label.text.endswith("stopped, 1 of 20 frames") and thread.is_alive()
     picture = shown(explorer)
     go.release()
     thread.join(LONG)
     assert not thread.is_alive() and len(asked) == 2
     assert np.array_equal(shown(explorer), picture) and explorer.bar.value == 1
-    assert explorer.label.value.endswith("stopped, 1 of 20 frames")
+    assert explorer.label.text.endswith("stopped, 1 of 20 frames")
 
 
 def test_a_new_dream_begins_when_the_one_before_has_ended_and_shows_only_its_own(explorer, slow):
@@ -154,15 +154,15 @@ def test_what_goes_wrong_is_said_and_the_next_dream_is_dreamt(explorer):
 
 def test_a_film_is_saved_on_demand(explorer, tmp_path):
     explorer.save_film(tmp_path / "none.gif")
-    assert "no film to save yet" in explorer.label.value and not list(tmp_path.iterdir())
+    assert "no film to save yet" in explorer.label.text and not list(tmp_path.iterdir())
     dreamt(explorer)
     explorer._film = tmp_path / "dream.gif"
     explorer.buttons["save film"].click()
     with Image.open(tmp_path / "dream.gif") as film:
         assert film.n_frames == 3 and film.size == (96, 64)
-    assert explorer.label.value == f"Saved 3 frames in {tmp_path / 'dream.gif'}"
+    assert explorer.label.text == f"Saved 3 frames in {tmp_path / 'dream.gif'}"
     explorer.save_film(tmp_path / "nowhere" / "dream.gif")
-    assert explorer.label.value.startswith("The film is not saved. There is no folder")
+    assert explorer.label.text.startswith("The film is not saved. There is no folder")
 
 
 def test_your_own_photo_is_cropped_and_dreamt_and_what_is_no_photo_is_named(explorer, photo):
@@ -173,7 +173,7 @@ def test_your_own_photo_is_cropped_and_dreamt_and_what_is_no_photo_is_named(expl
     assert dreamt(explorer).endswith("dreamt, 2 of 2 frames")
     assert not np.array_equal(shown(explorer), before)
     explorer.controls["upload"].value = upload(b"no picture at all")
-    assert "cannot use the picture" in explorer.label.value
+    assert "cannot use the picture" in explorer.label.text
     assert np.array_equal(shown(explorer), enlarge(photo))
 
 

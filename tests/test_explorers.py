@@ -45,6 +45,14 @@ def test_the_label_says_what_is_seen(world):
     assert f"cat {chance[0]:.0%}" in label and f"dog {chance[1]:.0%}" in label
 
 
+def test_the_label_is_text_whatever_it_says():
+    words = '<b> & "quotes" it\'s'
+    black = np.zeros((9, 9, 3), np.uint8)
+    explorer = explorers.Explorer("sign", lambda n: (black, words), {"n": pattern.slider("n", 9)})
+    assert explorer.label.text == explorer.set(n=3) == words
+    assert explorer.label.value.startswith("&lt;b&gt; &amp; ")
+
+
 def test_at_strength_zero_both_halves_are_the_picture(world):
     explorer = explorers.grad_cam(world, images=world.test.images[3])
     explorer.set(strength=0)
@@ -117,4 +125,4 @@ def test_your_own_photo_is_shown_and_what_is_no_photo_is_named(world):
     assert np.array_equal(shown(explorer)[:, :384], pattern.enlarge(mine))
     explorer.controls["upload"].value = upload(b"no picture at all")
     assert np.array_equal(shown(explorer)[:, :384], pattern.enlarge(first))
-    assert "mine" in explorer.label.value or "picture" in explorer.label.value
+    assert "mine" in explorer.label.text or "picture" in explorer.label.text

@@ -67,4 +67,4 @@ def test_the_label_of_the_penalties_says_where_the_weights_end():
 
 
 def label_of(explorer):
-    return explorer.label.value
+    return explorer.label.text

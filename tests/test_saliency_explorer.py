@@ -64,9 +64,9 @@ def test_a_knob_that_the_method_does_not_hear_is_disabled_and_changes_nothing(ma
     assert not maps.controls["samples"].disabled and maps.controls["steps"].disabled
     maps.set(method="integrated gradients", steps=4)
     assert maps.controls["samples"].disabled and not maps.controls["steps"].disabled
-    before = shown(maps), maps.label.value
+    before = shown(maps), maps.label.text
     maps.set(samples=1, window=24)
-    assert np.array_equal(before[0], shown(maps)) and before[1] == maps.label.value
+    assert np.array_equal(before[0], shown(maps)) and before[1] == maps.label.text
 
 
 def test_the_map_is_the_helpers_own_and_the_label_names_it(world, maps):
@@ -87,7 +87,7 @@ def test_too_many_pictures_are_refused(world):
 @pytest.mark.parametrize("part", module.PARTS)
 def test_a_part_taken_away_is_drawn_away_and_its_maps_follow(surgery, part):
     surgery.set(seed=1, kind="cat", method="gradient", **dict.fromkeys(module.PARTS, True))
-    before, said = shown(surgery), surgery.label.value
+    before, said = shown(surgery), surgery.label.text
     surgery.set(**{part: False})
     after = shown(surgery)
     for number in range(3):  # the picture and two maps
@@ -96,7 +96,7 @@ def test_a_part_taken_away_is_drawn_away_and_its_maps_follow(surgery, part):
     bare = drawn.draw("cat", 1, (part,)).image
     assert np.array_equal(after[:, :256], pattern.enlarge(bare, 256))
     assert said.startswith("cat, whole. ")
-    assert surgery.label.value.startswith(f"cat without {part}. ")
+    assert surgery.label.text.startswith(f"cat without {part}. ")
 
 
 @pytest.mark.parametrize(("name", "value"), [("seed", 2), ("kind", "dog"), ("method", "Grad-CAM")])

@@ -5,6 +5,7 @@ picture and a label, and one `widgets.Image` that shows it as PNG. No maths happ
 """
 
 import base64
+import html
 import io
 from collections import OrderedDict
 
@@ -16,6 +17,19 @@ from helpers import plotting
 
 KEPT = 256  # pictures that an explorer remembers
 HEIGHT = 384  # of the picture, in pixels
+
+
+class Line(widgets.HTML):
+    """A line of text, `text`, that wraps where it is too long: a Label does not in ipywidgets 7."""
+
+    @property
+    def text(self):
+        """The text as it is read."""
+        return html.unescape(self.value)
+
+    @text.setter
+    def text(self, text):
+        self.value = html.escape(text, quote=False)
 
 
 class Explorer:
@@ -30,7 +44,7 @@ class Explorer:
     def __init__(self, title, draw, controls):
         self.title, self._draw, self.controls = title, draw, controls
         self._kept = OrderedDict()
-        self.label = widgets.Label(style={"description_width": "initial"})
+        self.label = Line()
         self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
         knobs = widgets.VBox(list(controls.values()), layout=widgets.Layout(min_width="320px"))
         view = widgets.VBox([self.image, self.label])
@@ -65,7 +79,7 @@ class Explorer:
                 raise ValueError(f"{name} cannot be {value!r}: {error}") from error
             if control.value != value:
                 raise ValueError(f"{name} cannot be {value!r}; it goes to {control.value!r}")
-        return self.label.value
+        return self.label.text
 
     def _update(self, _change=None):
         values = self.values()
@@ -76,7 +90,7 @@ class Explorer:
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        self.image.value, self.label.value = self._kept[key]
+        self.image.value, self.label.text = self._kept[key]
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         kind, picture = plotting.smallest(bytes(self.image.value))
@@ -89,7 +103,7 @@ class Explorer:
                 "model_id": self.box.model_id,
             },
         }
-        return data, {kind: {"alt": f"{self.title}: {self.label.value}"}}
+        return data, {kind: {"alt": f"{self.title}: {self.label.text}"}}
 
 
 def png(picture):

@@ -15,7 +15,7 @@ import lab  # noqa: E402
 from lesson_page import SLIDER_NAME, START_WORDS, LessonPage  # noqa: E402
 
 MOVES = 30  # of each slider
-SAME = 10  # seconds after which a picture is taken to be the same as before
+SAME = 3  # seconds after which a picture is taken to be the same as before
 KERNEL, BROWSER = 100, 150  # milliseconds that 95 of 100 moves may take at most
 HEAD = ["slowest slider", "lesson", "slowest at first", "in the kernel", "until it is seen"]
 # From the key's event to the first frame that has the new picture.

@@ -60,8 +60,9 @@ try {
     return Array.from(digest, b => b.toString(16).padStart(2, '0')).join('');
 } catch (gone) { return null; }
 """
-# Is this the handle of a slider with one value only?
+# Is this the handle of a slider with one value only, or of one that is disabled?
 NOWHERE = """
+if (arguments[0].closest('[disabled], .ui-state-disabled')) return true;
 const [least, most] = ['min', 'max'].map(end => arguments[0].getAttribute(`aria-value${end}`));
 return least !== null && least === most;
 """
