@@ -18,7 +18,7 @@ from helpers.networks import check_images
 from helpers.runtime import progress
 from helpers.tracing import compiled
 
-PIXELS = 2**18  # how many pixels are in memory at once, where a picture is asked many times
+PIXELS = 2**19  # how many pixels are in memory at once, where a picture is asked many times
 
 
 def gradient(network, images, target=None, batch_size=16):

@@ -16,30 +16,34 @@ import tensorflow as tf
 from helpers import cam, dreaming, load_world, perturbation, saliency
 
 N = peers.SAMPLES
-# Method: its call, the passes it cannot do without (how many pictures forward, how many back, and
-# how many times one after another), the most it may take on `pets` and on VGG16.
+# Method: its call, what it cannot do without (how many times TensorFlow's own bare forward pass or
+# gradient, one after another or in batches), the most it may take on `pets` and on VGG16.
 METHODS = {
-    "gradient": (lambda n, x: saliency.gradient(n, x, 0), (1, 1), (2.1, 2.1)),
-    "guided_gradient": (lambda n, x: saliency.guided_gradient(n, x, 0), (1, 1), (2.3, 2.3)),
-    "grad_cam": (lambda n, x: cam.grad_cam(n, x, 0, peers.LAYER), (1, 0), (2.0, 1.3)),
+    "gradient": (lambda n, x: saliency.gradient(n, x, 0), (1, "gradient"), (2.1, 2.1)),
+    "guided_gradient": (
+        lambda n, x: saliency.guided_gradient(n, x, 0),
+        (1, "gradient"),
+        (2.3, 2.3),
+    ),
+    "grad_cam": (lambda n, x: cam.grad_cam(n, x, 0, peers.LAYER), (1, "pass"), (2.0, 1.3)),
     "smooth_gradient": (
         lambda n, x: saliency.smooth_gradient(n, x, 0, samples=N, noise=peers.NOISE),
-        (N, N),
+        (N, "gradient in batches"),
         (20, 50),
     ),
     "integrated_gradients": (
         lambda n, x: saliency.integrated_gradients(n, x, 0, steps=N),
-        (N, N),
+        (N, "gradient in batches"),
         (20, 50),
     ),
     "occlusion": (
         lambda n, x: perturbation.occlusion(n, x, 0, window=peers.WINDOW, stride=peers.WINDOW),
-        ("windows", 0),
+        ("windows", "pass in batches"),
         (12, 95),
     ),
     "maximize": (
         lambda n, x: dreaming.maximize(n, dreaming.target_class(0), steps=peers.STEPS),
-        (1, 1, N),
+        (N, "gradient"),
         (110, 105),
     ),
 }
@@ -70,11 +74,38 @@ def forward(network, x):
     return lambda: compiled(x).numpy()
 
 
-def floor(passes, image, batched):
-    """Return the least that a method can take: its passes, many of them at the batch's price."""
+def slope(network, x):
+    """Return a function that runs TensorFlow's bare gradient of the first score, compiled."""
+
+    @tf.function(autograph=False)
+    def compiled(x):
+        return tf.gradients(network(x, training=False)[:, 0], x)[0]
+
+    x = tf.constant(x, tf.float32)
+    return lambda: compiled(x).numpy()
+
+
+def bare(network, image, size, unit):
+    """Return what TensorFlow's own pass and gradient cost for a picture, alone and in batches.
+
+    A dict in forward passes, and the seconds of one: `{"pass": 1.0, "gradient": ..., ...}, s`.
+    """
+    batch = np.repeat(image, size, 0)
+    asked = {
+        "gradient": slope(network, image),
+        "pass in batches": forward(network, batch),
+        "gradient in batches": slope(network, batch),
+    }
+    found, seconds = harness.ratios(unit, asked)
+    each = {name: ratio / (size if "batches" in name else 1) for name, ratio in found.items()}
+    return {"pass": 1.0, **each}, seconds
+
+
+def floor(need, image, costs):
+    """Return the least that a method can take: what it needs, at TensorFlow's own price."""
+    times, what = need
     windows = (image.shape[1] // peers.WINDOW) * (image.shape[2] // peers.WINDOW)
-    there, back, *times = (windows if n == "windows" else n for n in passes)
-    return (there + back) * (batched if there > 1 else 1.0) * (times[0] if times else 1)
+    return (windows if times == "windows" else times) * costs[what]
 
 
 def report():
@@ -84,18 +115,15 @@ def report():
     notes, met = [], True
     for case, (title, network, image) in enumerate(cases()):
         others = [peer(network, image) for peer in peers.PEERS]
-        unit, size = forward(network, image), 16 if case == 0 else 4
-        found, seconds = harness.ratios(
-            unit, {"batch": forward(network, np.repeat(image, size, 0))}
-        )
-        batched = found["batch"] / size
+        unit, size = forward(network, image), 16
+        costs, seconds = bare(network, image, size, unit)
+        told = ", ".join(f"{name} {cost:.2f}" for name, cost in costs.items() if name != "pass")
         lines += [
-            f"**{title}**: a forward pass takes {seconds * 1e3:.1f} ms, "
-            f"and {batched:.2f} of that for each picture in a batch of {size}.",
+            f"**{title}**: a forward pass takes {seconds * 1e3:.1f} ms. In such passes: {told}.",
             "",
         ]
         rows = [["forward passes", "first call", "wanted", "the least", "ours", *names]]
-        for method, (call, passes, wanted) in METHODS.items():
+        for method, (call, need, wanted) in METHODS.items():
             begun = time.perf_counter()
             call(network, image)
             first = time.perf_counter() - begun
@@ -105,7 +133,7 @@ def report():
             }
             found, _ = harness.ratios(unit, functions)
             print(title, method, found, file=sys.stderr)  # this takes minutes: say how far it is
-            least = floor(passes, image, batched)
+            least = floor(need, image, costs)
             cells = [figure(found[name]) if name in found else "has none" for name in names]
             ours = found["ours"]
             rows.append([
@@ -131,18 +159,24 @@ def figure(ratio):
 
 def memory():
     """Return a sentence on the memory of SmoothGrad on VGG16, from a process of its own."""
+    if not Path("/proc/self/clear_refs").exists():
+        return "What SmoothGrad takes of memory is only measured on Linux."
     code = """
-        import resource, sys
+        import ctypes, pathlib, re, sys
         sys.path.insert(0, {path!r})
         from helpers import runtime, saliency
         runtime.setup()
         import bench_methods
         *_, (_, network, image) = bench_methods.cases()
-        bench_methods.forward(network, image)()
-        peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]
-        saliency.smooth_gradient(network, image, 0, samples=50)
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-        print((peaks[1] - peaks[0]) / 2**20)
+        def peak(function):  # what was freed goes back to the system first, and the peak is reset
+            function()
+            ctypes.CDLL(None).malloc_trim(0)
+            pathlib.Path("/proc/self/clear_refs").write_text("5")
+            function()
+            status = pathlib.Path("/proc/self/status").read_text()
+            return int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) / 2**20
+        one = peak(bench_methods.forward(network, image))
+        print(peak(lambda: saliency.smooth_gradient(network, image, 0, samples=50)) - one)
     """
     code = textwrap.dedent(code).format(path=str(Path(__file__).resolve().parent))
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

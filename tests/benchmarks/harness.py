@@ -7,6 +7,7 @@ import warnings
 
 import psutil
 
+LEAST = 3  # rounds
 LONG = 2.0  # seconds: a function that takes longer is measured fewer times
 
 
@@ -15,8 +16,8 @@ def ratios(unit, functions, most=8.0, rounds=31):
 
     In each round every function runs once and is divided by a unit measured just before it, so
     what else the machine does meanwhile weighs on both. Ends after `rounds`, or once `most` seconds
-    are over: what takes long is itself a mean over many passes. A function that raises gets, in
-    place of a number, what it said.
+    are over and there were three: what takes long is itself a mean over many passes. A function
+    that raises gets, in place of a number, what it said.
     """
     found, working = {}, {}
     for name, function in functions.items():
@@ -30,7 +31,7 @@ def ratios(unit, functions, most=8.0, rounds=31):
     times = {name: [] for name in working}
     units, begun = [], time.perf_counter()
     for number in range(rounds):
-        if number and time.perf_counter() - begun > most:
+        if number >= LEAST and time.perf_counter() - begun > most:
             break
         for name, function in working.items():
             units.append(statistics.median(_time(unit) for _ in range(3)))
