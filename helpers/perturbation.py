@@ -47,21 +47,22 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     targets = gradients.check_target(network, batch, target)
     picture = (None, *batch.shape[1:]), "float32"
     signature = picture, picture, ((None, 2), "int32")
-    run = compiled(network, covered_scores, int(window), signature=signature)
+    run = compiled(network, _covered_scores, int(window), signature=signature)
     begins = (np.arange(0, side - window + stride, stride, np.int32) for side in sides)
     corners = np.stack(np.meshgrid(*begins, indexing="ij"), axis=-1).reshape(-1, 2)
     losses = np.empty((len(batch), len(corners)), np.float32)
+    whole = gradients.scores(network, batch, batch_size)
+    chosen = [_chosen(*pair) for pair in zip(targets, whole, strict=True)]
     for n, some in _portions(*losses.shape, batch_size, "Occlusion"):
         tensors = batch[n : n + 1], covers[n : n + 1], corners[some]
-        covered, whole = (scores.numpy() for scores in run(*map(tf.constant, tensors)))
-        chosen = _chosen(targets[n], whole[0])
-        losses[n, some] = whole[0, chosen] - covered[:, chosen]
+        covered = run(*map(tf.constant, tensors))[0].numpy()
+        losses[n, some] = whole[n, chosen[n]] - covered[:, chosen[n]]
     maps = np.stack([_mean_over(corners, window, loss, sides) for loss in losses])
     return maps[0] if single else maps
 
 
-def covered_scores(network, x, cover, corners, window):
-    """Return the logits of x (1, H, W, C) with squares covered, (B, classes), and those of x.
+def _covered_scores(network, x, cover, corners, window):
+    """Return the logits (B, classes) of x (1, H, W, C), each with one square covered.
 
     For use while tracing: `cover` (1, H, W, C) shows in the squares, whose first rows and columns
     are `corners` (B, 2).
@@ -71,7 +72,7 @@ def covered_scores(network, x, cover, corners, window):
     down, across = (tf.logical_and(n >= 0, n < window) for n in (rows, columns))
     square = tf.logical_and(down[:, :, None], across[:, None, :])[..., None]
     covered = tf.where(square, cover, x)
-    return logits(network(covered, training=False)), logits(network(x, training=False))
+    return [logits(network(covered, training=False))]
 
 
 def _mean_over(corners, window, losses, shape):

@@ -18,7 +18,7 @@ from helpers.networks import check_images
 from helpers.runtime import progress
 from helpers.tracing import compiled
 
-PIXELS = 2**19  # how many pixels are in memory at once, where a picture is asked many times
+PIXELS = 5 * 2**18  # in memory at once, at most: of 26 pictures of 224 x 224
 
 
 def gradient(network, images, target=None, batch_size=16):
@@ -114,7 +114,8 @@ def _mean_gradient(network, images, target, count, points, label):
         targets = gradients.scores(network, batch).argmax(axis=1).astype(np.int32)
     signature = ((None, *batch.shape[1:]), "float32"), ((), "int32")
     run = compiled(network, _summed_gradient, signature=signature)
-    size = max(1, PIXELS // max(1, batch[0, ..., 0].size))
+    most = max(1, PIXELS // batch[0, ..., 0].size)
+    size = -(-count // -(-count // most))  # portions of nearly one size
     means = np.zeros_like(batch)
 
     def chunks():
