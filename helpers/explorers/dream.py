@@ -111,14 +111,14 @@ class Dreamer(Explorer):
             dream = self._dreams.get(tuple(self._settings().values()))
             frames = [] if dream is None else [dream.photo[0], *(f for f, _ in dream.frames)]
         if len(frames) < 2:
-            self.label.text = "There is no film to save yet: press dream first."
+            self.label.say("There is no film to save yet: press dream first.")
             return
         try:
             dreaming.save_gif(path := path or self._film, frames)
         except (OSError, ValueError) as error:
-            self.label.text = f"The film is not saved. {error}"
+            self.label.say(f"The film is not saved. {error}")
         else:
-            self.label.text = f"Saved {len(frames)} frames in {path}"
+            self.label.say(f"Saved {len(frames)} frames in {path}")
 
     def _settings(self):
         values = self.values()
@@ -179,7 +179,7 @@ class Dreamer(Explorer):
             )
             seen = "" if number == len(frames) - 1 else f", seen at frame {number}"
             self.image.value = frames[number][1]
-            self.label.text = f"{problem}{asked}: {_state(dream)}{seen}"
+            self.label.say(f"{problem}{asked}: {_state(dream)}{seen}")
             self.bar.max, self.bar.value = (dream.total, len(dream.frames)) if dream else (1, 0)
 
 

@@ -20,15 +20,15 @@ HEIGHT = 384  # of the picture, in pixels
 
 
 class Line(widgets.HTML):
-    """A line of text, `text`, that wraps where it is too long: a Label does not in ipywidgets 7."""
+    """A line of plain text that wraps: a Label does not, in ipywidgets 7."""
 
     @property
     def text(self):
-        """The text as it is read."""
+        """The text, as it is read."""
         return html.unescape(self.value)
 
-    @text.setter
-    def text(self, text):
+    def say(self, text):
+        """Show another text."""
         self.value = html.escape(text, quote=False)
 
 
@@ -90,7 +90,8 @@ class Explorer:
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        self.image.value, self.label.text = self._kept[key]
+        self.image.value, text = self._kept[key]
+        self.label.say(text)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         kind, picture = plotting.smallest(bytes(self.image.value))
