@@ -35,7 +35,7 @@ $(INSTALLED): .ci/pins.txt pyproject.toml
 lab: $(INSTALLED)
 	$(PYTHON_HERE) -m jupyterlab $(LAB_OPTIONS)
 
-test: lint test-units test-notebooks test-colab test-browser
+test: lint test-units test-notebooks test-colab test-browser test-browser-7
 
 lint: $(INSTALLED)
 	$(PYTHON_HERE) -m ruff check .
@@ -61,7 +61,7 @@ test-colab: $(INSTALLED) $(COLAB)
 test-browser: $(INSTALLED)
 	$(PYTHON_HERE) -m pytest -rs tests/browser
 
-# The same with Colab's widgets, on demand.
+# The same with Colab's widgets.
 test-browser-7: $(INSTALLED) $(WIDGETS)
 	COURSE_WIDGETS=$(WIDGETS) $(PYTHON_HERE) -m pytest -rs tests/browser
 
