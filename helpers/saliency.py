@@ -53,9 +53,14 @@ def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0
 
     def points(image, _):
         spread, random = noise * np.ptp(image), np.random.default_rng(seed)
-        return lambda numbers: (
-            image + spread * random.standard_normal((len(numbers), *image.shape), np.float32)
-        )
+
+        def noisy(numbers):
+            copies = random.standard_normal((len(numbers), *image.shape), np.float32)
+            copies *= spread
+            copies += image
+            return copies
+
+        return noisy
 
     return _mean_gradient(network, images, target, samples, points, "SmoothGrad")
 

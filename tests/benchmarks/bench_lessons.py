@@ -40,8 +40,8 @@ def report():
     )
     cores = psutil.cpu_count()
     shared = (
-        f"All cells at once, without a pause to read, {cores} cores run for {quick} learners before "
-        f"it takes {SLOW:g} times as long as alone: {quick / cores:.1f} for each core."
+        f"All cells at once, without a pause to read, {cores} cores run for {quick} learners "
+        f"before it takes {SLOW:g} times as long as alone: {quick / cores:.1f} for each core."
     )
     return [harness.table(rows), "", bears, "", harness.table(crowd), "", shared], met
 
