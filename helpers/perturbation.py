@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge
 from helpers import gradients
 from helpers.counterfactuals import part_effects  # noqa: F401 - perturbation.part_effects
 from helpers.networks import check_images
-from helpers.runtime import progress
+from helpers.runtime import portions
 from helpers.tracing import compiled, logits
 
 PIXELS = 2**18  # LIME: how many are in memory at once
@@ -53,7 +53,7 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     losses = np.empty((len(batch), len(corners)), np.float32)
     whole = gradients.scores(network, batch, batch_size)
     chosen = [_chosen(*pair) for pair in zip(targets, whole, strict=True)]
-    for n, some in _portions(*losses.shape, batch_size, "Occlusion"):
+    for n, some in portions(*losses.shape, batch_size, "Occlusion"):
         tensors = batch[n : n + 1], covers[n : n + 1], corners[some]
         covered = run(*map(tf.constant, tensors))[0].numpy()
         losses[n, some] = whole[n, chosen[n]] - covered[:, chosen[n]]
@@ -110,7 +110,7 @@ def lime(network, image, target=None, segments=50, samples=500, seed=0, baseline
     run = compiled(network, _partly_covered_scores, signature=signature)
     kept = [_coins(samples, regions.max() + 1, seed) for regions in labels]
     scores = np.empty((len(batch), samples))
-    for n, some in _portions(*scores.shape, max(1, PIXELS // labels[0].size), "LIME"):
+    for n, some in portions(*scores.shape, max(1, PIXELS // labels[0].size), "LIME"):
         tensors = batch[n], covers[n], labels[n], kept[n][some]
         found = run(*map(tf.constant, tensors))[0].numpy()
         targets[n] = _chosen(targets[n], found[0])  # the first sample is the whole picture
@@ -209,10 +209,3 @@ def _like(batch, baseline):
 
 def _chosen(target, scores):
     return scores.argmax() if target == gradients.PREDICTED else target
-
-
-def _portions(images, count, most, label):
-    """Yield (number of the image, slice of `count`), `most` at a time, under a progress bar."""
-    size = -(-count // -(-count // most))  # portions of nearly one size
-    slices = [slice(start, start + size) for start in range(0, count, size)]
-    yield from progress([(n, some) for n in range(images) for some in slices], label=label)

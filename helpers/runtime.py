@@ -98,6 +98,16 @@ def progress(iterable, total=None, label=None):
     return tqdm(iterable, desc=label, total=total, delay=0.5, leave=False, disable=disable)
 
 
+def portions(images, count, most, label):
+    """Yield (number of the image, slice of `count`), `most` at a time, under a progress bar.
+
+    For methods that ask many times about each image. Portions are of nearly one size.
+    """
+    size = -(-count // -(-count // most))
+    slices = [slice(start, start + size) for start in range(0, count, size)]
+    yield from progress([(n, some) for n in range(images) for some in slices], label=label)
+
+
 class Finding(NamedTuple):
     """One thing that `check` looked at: is it fine, what was found, and how to mend it."""
 

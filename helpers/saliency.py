@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from helpers import gradients
 from helpers.networks import check_images
-from helpers.runtime import progress
+from helpers.runtime import portions
 from helpers.tracing import compiled
 
 PIXELS = 5 * 2**18  # in memory at once, at most: of 26 pictures of 224 x 224
@@ -78,9 +78,8 @@ def integrated_gradients(network, images, target=None, baseline=0.0, steps=50):
     start = baseline_like(batch, baseline)
 
     def points(image, number):
-        way = image - start[number]
-        ts = (np.arange(steps, dtype=np.float32) + 0.5) / steps
-        return lambda numbers: start[number] + ts[numbers].reshape(-1, *[1] * image.ndim) * way
+        ts = ((np.arange(steps, dtype=np.float32) + 0.5) / steps).reshape(-1, *[1] * image.ndim)
+        return lambda numbers: start[number] + ts[numbers] * (image - start[number])
 
     slopes = _mean_gradient(network, batch, target, steps, points, "Integrated gradients")
     attributions = (batch - start) * slopes
@@ -120,18 +119,11 @@ def _mean_gradient(network, images, target, count, points, label):
     signature = ((None, *batch.shape[1:]), "float32"), ((), "int32")
     run = compiled(network, _summed_gradient, signature=signature)
     most = max(1, PIXELS // batch[0, ..., 0].size)
-    size = -(-count // -(-count // most))  # portions of nearly one size
-    means = np.zeros_like(batch)
-
-    def chunks():
-        for n, image in enumerate(batch):
-            point = points(image, n)
-            for start in range(0, count, size):
-                yield n, point(np.arange(start, min(start + size, count)))
-
-    total = len(batch) * -(-count // size)
-    for n, x in progress(chunks(), total=total, label=label):
-        means[n] += run(tf.constant(x), tf.constant(targets[n]))[0].numpy() / count
+    means, numbers = np.zeros_like(batch), np.arange(count)
+    asked = [points(image, n) for n, image in enumerate(batch)]
+    for n, some in portions(len(batch), count, most, label):
+        x = tf.constant(asked[n](numbers[some]))
+        means[n] += run(x, tf.constant(targets[n]))[0].numpy() / count
     return means[0] if single else means
 
 

@@ -161,3 +161,13 @@ def test_requirements_are_the_same_from_the_checkout_and_from_the_installed_pack
     monkeypatch.setattr(runtime, "DISTRIBUTION", "no-such-course")
     with pytest.raises(RuntimeError, match="no-such-course is not installed"):
         runtime.requirements()
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 9), (5, 4), (50, 26), (7, 1)])
+def test_portions_are_of_nearly_one_size_and_leave_nothing_out(count, most):
+    found = list(runtime.portions(2, count, most, "asking"))
+    for image in range(2):
+        some = [range(count)[part] for number, part in found if number == image]
+        assert [n for part in some for n in part] == list(range(count))
+        assert max(map(len, some)) <= most and len(some) == -(-count // most)
+        assert max(map(len, some)) - min(map(len, some)) <= 1

@@ -66,9 +66,7 @@ def run(path):
 
 def memory(client, kind):
     """Return gigabytes that the kernel's process has, as the system counts that kind."""
-    status = Path(f"/proc/{client.km.provisioner.pid}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith(kind))
-    return int(line.split()[1]) * 1024 / 1e9
+    return harness.memory(kind, client.km.provisioner.pid) / 1e9
 
 
 def together(many):

@@ -162,19 +162,18 @@ def memory():
     if not Path("/proc/self/clear_refs").exists():
         return "What SmoothGrad takes of memory is only measured on Linux."
     code = """
-        import ctypes, pathlib, re, sys
+        import ctypes, pathlib, sys
         sys.path.insert(0, {path!r})
         from helpers import runtime, saliency
         runtime.setup()
-        import bench_methods
+        import bench_methods, harness
         *_, (_, network, image) = bench_methods.cases()
         def peak(function):  # what was freed goes back to the system first, and the peak is reset
             function()
             ctypes.CDLL(None).malloc_trim(0)
             pathlib.Path("/proc/self/clear_refs").write_text("5")
             function()
-            status = pathlib.Path("/proc/self/status").read_text()
-            return int(re.search(r"VmHWM:\\s+(\\d+)", status)[1]) / 2**20
+            return harness.memory("VmHWM") / 2**30
         one = peak(bench_methods.forward(network, image))
         print(peak(lambda: saliency.smooth_gradient(network, image, 0, samples=50)) - one)
     """

@@ -4,6 +4,7 @@ import platform
 import statistics
 import time
 import warnings
+from pathlib import Path
 
 import psutil
 
@@ -44,6 +45,13 @@ def seconds(function, rounds=3):
     """Return the median of the seconds that a function takes, after a first call."""
     _quietly(function)
     return statistics.median(_time(function) for _ in range(rounds))
+
+
+def memory(kind, process="self"):
+    """Return the bytes that a process has, as Linux counts that kind: VmHWM, RssAnon, ..."""
+    status = Path(f"/proc/{process}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith(kind))
+    return int(line.split()[1]) * 1024
 
 
 def _time(function):
