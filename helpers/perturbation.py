@@ -15,17 +15,19 @@ from sklearn.linear_model import Ridge
 
 from helpers import gradients
 from helpers.counterfactuals import part_effects  # noqa: F401 - perturbation.part_effects
+from helpers.locality import covered_scores
 from helpers.networks import check_images
 from helpers.runtime import portions
 from helpers.tracing import compiled, logits
 
+OCCLUDED = 5 * 2**18  # occlusion: how many pixels are in memory at once, were pictures whole
 PIXELS = 2**18  # LIME: how many are in memory at once
 KERNEL_WIDTH = 0.25  # LIME: how quickly a sample counts less, the more of the picture it covers
 COMPACTNESS = 20  # LIME: of superpixels, between colours alone (0) and squares (100)
 PENALTY = 0.01  # LIME: of the ridge regression, in which the whole picture weighs 1
 
 
-def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, batch_size=16):
+def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, batch_size=None):
     """Return the score that is lost where a square is covered: float32 (N, H, W), signed.
 
     Squares of `window` pixels begin every `stride` pixels from the top left corner until all is
@@ -34,7 +36,9 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     long as the window that is one square, and for a linear network the exact sum under it.
 
     A single image (H, W, C) gives a single map. `target` is None (the class that is predicted with
-    nothing covered), an int, or one int per image. `batch_size` squares at a time are in memory.
+    nothing covered), an int, or one int per image. `batch_size` squares at a time are in memory
+    (None: as many as pictures of a million pixels together would be). A square changes little of
+    what the early layers give, and only that is computed: see `locality`.
     Raises ValueError for a window that is larger than the picture, a stride that is longer than the
     window, and a baseline that does not fit. (Zeiler & Fergus 2013)
     """
@@ -42,37 +46,24 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     sides = batch.shape[1:3]
     _check_count("window", window, 1, min(sides), "the shorter side of the pictures")
     _check_count("stride", stride, 1, window, "the window, so that no pixel is left out")
-    _check_count("batch_size", batch_size, 1)
+    if batch_size is not None:
+        _check_count("batch_size", batch_size, 1)
     covers = _like(batch, baseline)
     targets = gradients.check_target(network, batch, target)
     picture = (None, *batch.shape[1:]), "float32"
     signature = picture, picture, ((None, 2), "int32")
-    run = compiled(network, _covered_scores, int(window), signature=signature)
+    run = compiled(network, covered_scores, int(window), int(stride), signature=signature)
     begins = (np.arange(0, side - window + stride, stride, np.int32) for side in sides)
     corners = np.stack(np.meshgrid(*begins, indexing="ij"), axis=-1).reshape(-1, 2)
     losses = np.empty((len(batch), len(corners)), np.float32)
-    whole = gradients.scores(network, batch, batch_size)
-    chosen = [_chosen(*pair) for pair in zip(targets, whole, strict=True)]
-    for n, some in portions(*losses.shape, batch_size, "Occlusion"):
+    most = batch_size or max(1, OCCLUDED // batch[0, ..., 0].size)
+    for n, some in portions(*losses.shape, most, "Occlusion"):
         tensors = batch[n : n + 1], covers[n : n + 1], corners[some]
-        covered = run(*map(tf.constant, tensors))[0].numpy()
-        losses[n, some] = whole[n, chosen[n]] - covered[:, chosen[n]]
+        covered, whole = (scores.numpy() for scores in run(*map(tf.constant, tensors)))
+        targets[n] = _chosen(targets[n], whole[0])
+        losses[n, some] = whole[:, targets[n]] - covered[:, targets[n]]
     maps = np.stack([_mean_over(corners, window, loss, sides) for loss in losses])
     return maps[0] if single else maps
-
-
-def _covered_scores(network, x, cover, corners, window):
-    """Return the logits (B, classes) of x (1, H, W, C), each with one square covered.
-
-    For use while tracing: `cover` (1, H, W, C) shows in the squares, whose first rows and columns
-    are `corners` (B, 2).
-    """
-    rows, columns = (tf.range(length)[None] - corners[:, k, None] for k, length in
-                     enumerate(x.shape[1:3]))  # fmt: skip
-    down, across = (tf.logical_and(n >= 0, n < window) for n in (rows, columns))
-    square = tf.logical_and(down[:, :, None], across[:, None, :])[..., None]
-    covered = tf.where(square, cover, x)
-    return [logits(network(covered, training=False))]
 
 
 def _mean_over(corners, window, losses, shape):

@@ -35,7 +35,7 @@ LAYERS = (
     ("downloads", "transforms"),
     ("imagenet",),
     ("transfer",),
-    ("face", "networks", "objectives", "plotting", "projector", "scenery", "stamps"),
+    ("face", "locality", "networks", "objectives", "plotting", "projector", "scenery", "stamps"),
     ("charts", "gradients", "heads", "randomization", "photos", "portrait", "scatter"),
     ("drawn", "pet_archives", "sketches", "training", "worth"),
     ("bottleneck", "counterfactuals", "oxford_pets"),
