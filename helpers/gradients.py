@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers.networks import check_images, find_layer
-from helpers.tracing import compiled, in_batches, logits, seen, watch
+from helpers.tracing import compiled, in_batches, logits, once, seen, watch
 
 PREDICTED = -1  # stands for "the class that the network predicts" in an array of targets
 
@@ -92,13 +92,17 @@ def check_target(network, batch, target):
             f"target must be None, an int or one int for each of the {len(batch)} images, "
             f"not {target!r}."
         )
-    (shape,) = _compiled_scores(network, batch.shape).output_shapes
-    if targets.min() < 0 or targets.max() >= shape[1]:
+    classes = once(network, ("classes", batch.shape[1:]), lambda: _classes(network, batch.shape))
+    if targets.min() < 0 or targets.max() >= classes:
         raise ValueError(
-            f"target must be 0 to {shape[1] - 1}: the network has {shape[1]} scores, "
+            f"target must be 0 to {classes - 1}: the network has {classes} scores, "
             f"and no {target!r}."
         )
     return np.broadcast_to(targets, len(batch)).astype(np.int32)
+
+
+def _classes(network, shape):
+    return _compiled_scores(network, shape).output_shapes[0][1]
 
 
 def score_of(network, x, target):

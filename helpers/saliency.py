@@ -51,18 +51,27 @@ def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0
     if not 0 <= noise < np.inf:
         raise ValueError(f"noise is a share of the image's range, 0 or more, not {noise!r}.")
 
-    def points(image, _):
-        spread, random = noise * np.ptp(image), np.random.default_rng(seed)
+    batch, single = check_images(network, images)
+    spreads = np.float32(noise * np.ptp(batch.reshape(len(batch), -1), axis=1))
+    seeds = np.full(len(batch), seed, np.int64)
+    asked = np.arange(samples, dtype=np.int64), _with_noise, (spreads, seeds)
+    means = _mean_gradients(network, batch, target, *asked, "SmoothGrad")
+    return means[0] if single else means
 
-        def noisy(numbers):
-            copies = random.standard_normal((len(numbers), *image.shape), np.float32)
-            copies *= spread
-            copies += image
-            return copies
 
-        return noisy
+def _with_noise(picture, numbers, spread, seed):
+    """Return a noisy copy (n, H, W, C) for each number; numbers follow one another.
 
-    return _mean_gradient(network, images, target, samples, points, "SmoothGrad")
+    Philox, the generator, counts, and makes four numbers of each count. So a copy's noise can be
+    had without that of the copies before it, and does not hang on how many are asked for at once.
+    """
+    counts = -(-picture.shape.num_elements() // 4)
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=(seed, 0))
+    counter += tf.cast((numbers[0] * counts, 0), tf.uint64)
+    shape = tf.shape(numbers)[0], 4 * counts
+    noise = tf.raw_ops.StatelessRandomNormalV2(shape=shape, key=key, counter=counter, alg=1)
+    noise = tf.reshape(noise[:, : picture.shape.num_elements()], (-1, *picture.shape))
+    return picture + spread * noise
 
 
 def integrated_gradients(network, images, target=None, baseline=0.0, steps=50):
@@ -76,14 +85,17 @@ def integrated_gradients(network, images, target=None, baseline=0.0, steps=50):
     _check_count("steps", steps)
     batch, single = check_images(network, images)
     start = baseline_like(batch, baseline)
-
-    def points(image, number):
-        ts = ((np.arange(steps, dtype=np.float32) + 0.5) / steps).reshape(-1, *[1] * image.ndim)
-        return lambda numbers: start[number] + ts[numbers] * (image - start[number])
-
-    slopes = _mean_gradient(network, batch, target, steps, points, "Integrated gradients")
+    shares = (np.arange(steps, dtype=np.float32) + 0.5) / steps
+    asked = shares, _on_the_way, (start,)
+    slopes = _mean_gradients(network, batch, target, *asked, "Integrated gradients")
     attributions = (batch - start) * slopes
     return attributions[0] if single else attributions
+
+
+def _on_the_way(picture, shares, start):
+    """Return the points (n, H, W, C) that lie these shares of the way from start to picture."""
+    shares = tf.reshape(shares, (-1, *[1] * picture.shape.rank))
+    return start + shares * (picture - start)
 
 
 def baseline_like(batch, baseline):
@@ -106,27 +118,26 @@ def _check_count(name, count):
         raise ValueError(f"{name} must be a whole number, 1 or more, not {count!r}.")
 
 
-def _mean_gradient(network, images, target, count, points, label):
-    """Return the gradient's mean over `count` points for each image.
+def _mean_gradients(network, batch, target, asked, points, given, label):
+    """Return the gradient's mean over the points `asked` for each image, (N, H, W, C).
 
-    `points(image, number of the image)` returns a function from numbers of points, asked for in
-    order, to the points themselves, (n, H, W, C).
+    `points(picture, some of asked, *given for the picture)` is traced and returns (n, H, W, C).
     """
-    batch, single = check_images(network, images)
     targets = gradients.check_target(network, batch, target)
     if target is None:  # once, at the image itself: a noisy copy might be another class's
         targets = gradients.scores(network, batch).argmax(axis=1).astype(np.int32)
-    signature = ((None, *batch.shape[1:]), "float32"), ((), "int32")
-    run = compiled(network, _summed_gradient, signature=signature)
-    most = max(1, PIXELS // batch[0, ..., 0].size)
-    means, numbers = np.zeros_like(batch), np.arange(count)
-    asked = [points(image, n) for n, image in enumerate(batch)]
-    for n, some in portions(len(batch), count, most, label):
-        x = tf.constant(asked[n](numbers[some]))
-        means[n] += run(x, tf.constant(targets[n]))[0].numpy() / count
-    return means[0] if single else means
+    tensors = targets, batch, *given
+    signature = ((None,), asked.dtype.name), *((t.shape[1:], t.dtype.name) for t in tensors)
+    run = compiled(network, _summed_gradient, points, signature=signature)
+    means = np.zeros_like(batch)
+    for n, some in portions(len(batch), len(asked), max(1, PIXELS // batch[0, ..., 0].size), label):
+        found = run(tf.constant(asked[some]), *(tf.constant(t[n]) for t in tensors))
+        means[n] += found[0].numpy() / len(asked)
+    return means
 
 
-def _summed_gradient(network, x, target):
+def _summed_gradient(network, asked, target, picture, *given_and_points):
+    *given, points = given_and_points
+    x = points(picture, asked, *given)
     score = gradients.score_of(network, x, tf.fill(tf.shape(x)[:1], target))
     return [tf.reduce_sum(gradients.gradient_of(score, x, "the images"), axis=0)]

@@ -44,18 +44,15 @@ def layers(network):
 
 def _walk(parent, path, met):
     """Yield (path of the parent, layer), children before the block that holds them."""
-    if isinstance(parent, keras.Model):
-        children = parent.layers
-    elif type(parent).__module__.startswith("keras."):  # what Keras provides is one layer
-        return
-    else:
-        children = _held(vars(parent).values())
-    for layer in children:
+    network = isinstance(parent, keras.Model)
+    for layer in parent.layers if network else _held(vars(parent).values()):
         if id(layer) in met or isinstance(layer, keras.layers.InputLayer):
             continue
         met.add(id(layer))
-        yield from _walk(layer, f"{path}{layer.name}/", met)
-        if not isinstance(layer, keras.Model):
+        within = isinstance(layer, keras.Model)
+        if within or not type(layer).__module__.startswith("keras."):  # Keras' own are one layer
+            yield from _walk(layer, f"{path}{layer.name}/", met)
+        if not within:
             yield path, layer
 
 

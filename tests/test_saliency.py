@@ -5,6 +5,7 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hand_made import SPELLINGS, Calls, built, forms, images, of, two_two_one
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,13 +100,22 @@ def test_a_noiseless_smooth_gradient_is_the_gradient():
 
 def test_the_smooth_gradient_is_the_mean_over_noisy_copies():
     network, (picture,) = forms()["flat"], images(1)
-    rng = np.random.default_rng(3)
-    noisy = picture + 0.2 * np.ptp(picture) * rng.standard_normal((7, 16, 16, 3), np.float32)
+    noise = tf.random.stateless_normal((7, 16, 16, 3), (3, 0)).numpy()
+    noisy = picture + 0.2 * np.ptp(picture) * noise
     wanted = saliency.gradient(network, noisy, 2).mean(axis=0)
     found = saliency.smooth_gradient(network, picture, 2, samples=7, noise=0.2, seed=3)
     assert_allclose(found, wanted, atol=1e-6)
     other = saliency.smooth_gradient(network, picture, 2, samples=7, noise=0.2, seed=4)
     assert np.abs(other - found).max() > 1e-5
+
+
+def test_a_copys_noise_does_not_hang_on_the_copies_beside_it(monkeypatch):
+    network = of(lambda x: keras.ops.sum(x**3, axis=1, keepdims=True), 3)  # 3: no whole count
+    whole = saliency.smooth_gradient(network, [0.0, 5.0, 10.0], 0, samples=7)
+    monkeypatch.setattr(saliency, "PIXELS", 2)
+    some = saliency.smooth_gradient(network, [0.0, 5.0, 10.0], 0, samples=7)
+    assert_allclose(some, whole, rtol=1e-5)
+    assert np.abs(whole - [0, 75, 300]).max() > 1
 
 
 def test_noise_smooths_a_known_slope():
@@ -207,6 +217,7 @@ def test_a_new_call_needs_no_new_trace():
     network = built(Calls(lambda n, x: keras.ops.mean(x, axis=(1, 2))), (16, 16, 3))
     networks.predict(network, images())
     saliency.smooth_gradient(network, images(), samples=4)
+    saliency.integrated_gradients(network, images(), steps=4)
     traced = network.traced
     saliency.smooth_gradient(network, images(), samples=9, noise=0.3)
     saliency.integrated_gradients(network, images(), steps=30)
