@@ -16,8 +16,8 @@ import tensorflow as tf
 from helpers import cam, dreaming, load_world, perturbation, saliency
 
 N = peers.SAMPLES
-# Method: its call, what it cannot do without (how many times TensorFlow's own bare forward pass or
-# gradient, one after another or in batches), the most it may take on `pets` and on VGG16.
+# Method: its call, what it asks for (how many of TensorFlow's own bare forward passes or gradients,
+# one after another or in batches), the most it may take on `pets` and on VGG16.
 METHODS = {
     "gradient": (lambda n, x: saliency.gradient(n, x, 0), (1, "gradient"), (2.1, 2.1)),
     "guided_gradient": (
@@ -101,8 +101,8 @@ def bare(network, image, size, unit):
     return {"pass": 1.0, **each}, seconds
 
 
-def floor(need, image, costs):
-    """Return the least that a method can take: what it needs, at TensorFlow's own price."""
+def plainly(need, image, costs):
+    """Return what a method costs that asks TensorFlow itself, plainly, for all that it needs."""
     times, what = need
     windows = (image.shape[1] // peers.WINDOW) * (image.shape[2] // peers.WINDOW)
     return (windows if times == "windows" else times) * costs[what]
@@ -111,7 +111,12 @@ def floor(need, image, costs):
 def report():
     """Measure every case and return (lines of text, whether every target was met)."""
     names = [peer.name for peer in peers.PEERS]
-    lines = ["Warm, medians, in one process, one after another in turn.", ""]
+    lines = [
+        "Warm, medians, in one process, one after another in turn. Bare TensorFlow: what its own "
+        "passes and gradients cost, as many as a method asks for. Only occlusion can do with less: "
+        "it computes no more of the early layers than a square changes.",
+        "",
+    ]
     notes, met = [], True
     for case, (title, network, image) in enumerate(cases()):
         others = [peer(network, image) for peer in peers.PEERS]
@@ -122,7 +127,7 @@ def report():
             f"**{title}**: a forward pass takes {seconds * 1e3:.1f} ms. In such passes: {told}.",
             "",
         ]
-        rows = [["forward passes", "first call", "wanted", "the least", "ours", *names]]
+        rows = [["forward passes", "first call", "wanted", "bare TensorFlow", "ours", *names]]
         for method, (call, need, wanted) in METHODS.items():
             begun = time.perf_counter()
             call(network, image)
@@ -133,12 +138,12 @@ def report():
             }
             found, _ = harness.ratios(unit, functions)
             print(title, method, found, file=sys.stderr)  # this takes minutes: say how far it is
-            least = floor(need, image, costs)
+            plain = plainly(need, image, costs)
             cells = [figure(found[name]) if name in found else "has none" for name in names]
             ours = found["ours"]
             rows.append([
                 TITLES.get(method, method), f"{first:.1f} s", f"{wanted[case]:g}",
-                f"{least:.3g}", figure(ours), *cells,
+                f"{plain:.3g}", figure(ours), *cells,
             ])  # fmt: skip
             notes += [
                 f"{name} on {title}, {method}: {ratio}"
