@@ -1,5 +1,7 @@
 """Scores with a square covered: the same as the plain way, on networks of every make, and less."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from keras import layers
 from numpy.testing import assert_allclose
 
-from helpers import gradients, locality
+from helpers import gradients, locality, networks
 from helpers.tracing import compiled
 
 HEIGHT, WIDTH = 36, 28
@@ -163,6 +165,20 @@ def test_squares_of_any_size_on_pictures_of_any_size(data):
 def test_every_form_of_network(head):
     for network in forms(head).values():
         assert_as_by_hand(network, 5, 3, (16, 16))
+
+
+def test_a_network_of_many_kinds_of_layers():
+    keras.utils.set_random_seed(1)
+    shape = (64, 48, 3)
+    network = keras.applications.MobileNetV2(shape, alpha=0.35, weights=None, classes=4)
+    assert_as_by_hand(network, 16, 16, shape[:2])
+
+
+@pytest.mark.skipif(not os.environ.get("COURSE_NETWORK"), reason="COURSE_NETWORK names no network")
+def test_a_network_of_ones_own():
+    network = networks.load(os.environ["COURSE_NETWORK"])
+    size = [side or 96 for side in networks.input_shape(network)[:2]]
+    assert_as_by_hand(network, min(size) // 6, min(size) // 6, size)
 
 
 def test_half_precision():
