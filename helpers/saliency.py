@@ -45,12 +45,13 @@ def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0
     `samples` copies get normal noise whose standard deviation is `noise` times the image's range
     (its highest less its lowest value); every image gets the same noise, so a batch of one equals a
     row of the batch. The target None is the class predicted without noise. float32 in the images'
-    shape, signed. Raises ValueError as `gradient`, and for samples < 1 or noise < 0. (Smilkov 2017)
+    shape, signed. Raises ValueError as `gradient`, and for samples < 1, a noise or a seed below 0.
+    (Smilkov 2017)
     """
     _check_count("samples", samples)
+    _check_count("seed", seed, 0)
     if not 0 <= noise < np.inf:
         raise ValueError(f"noise is a share of the image's range, 0 or more, not {noise!r}.")
-
     batch, single = check_images(network, images)
     spreads = np.float32(noise * np.ptp(batch.reshape(len(batch), -1), axis=1))
     seeds = np.full(len(batch), seed, np.int64)
@@ -113,9 +114,9 @@ def baseline_like(batch, baseline):
     return start
 
 
-def _check_count(name, count):
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 1:
-        raise ValueError(f"{name} must be a whole number, 1 or more, not {count!r}.")
+def _check_count(name, count, least=1):
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
+        raise ValueError(f"{name} must be a whole number, {least} or more, not {count!r}.")
 
 
 def _mean_gradients(network, batch, target, asked, points, given, label):

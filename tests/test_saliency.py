@@ -201,7 +201,12 @@ def test_the_network_stays_as_it_was_also_when_the_call_fails(method):
 
 def test_options_that_make_no_sense_are_named():
     network = forms()["flat"]
-    for options, says in (({"samples": 0}, "samples must be"), ({"noise": -1}, "noise is a share")):
+    for options, says in (
+        ({"samples": 0}, "samples must be a whole number, 1 or more, not 0"),
+        ({"noise": -1}, "noise is a share"),
+        ({"seed": -1}, "seed must be a whole number, 0 or more, not -1"),
+        ({"seed": 0.5}, "seed must be"),
+    ):
         with pytest.raises(ValueError, match=says):
             saliency.smooth_gradient(network, images(), **options)
     for options, says in (
