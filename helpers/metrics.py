@@ -37,16 +37,25 @@ def part_scores(maps, parts, part_names):
             f"parts must be ids 0 to {len(part_names) - 1}, one for each of part_names, "
             f"not {parts.dtype} {parts.min()} to {parts.max()}."
         )
-    mass = np.abs(maps, dtype=np.float64)
-    total = mass.sum(axis=(-2, -1))
-    total = np.where(total > 0, total, np.nan)
+    shape, pixels = parts.shape[:-2], parts.shape[-2:]
+    found = [  # picture by picture, as float64 of them all takes a lot of memory
+        _shares(one, ids, len(part_names))
+        for one, ids in zip(maps.reshape(-1, *pixels), parts.reshape(-1, *pixels), strict=True)
+    ]
     shares = {
-        name: np.float32((mass * (parts == part)).sum(axis=(-2, -1)) / total)
-        for part, name in enumerate(part_names)
+        name: column.reshape(shape)[()]
+        for name, column in zip(part_names, np.array(found, np.float32).T, strict=True)
     }
     if "background" in shares:
         shares.setdefault("animal", 1 - shares["background"])
     return shares
+
+
+def _shares(heat, parts, count):
+    """Return the share of a single map's mass that lies on each part, NaN where it has none."""
+    mass = np.abs(heat, dtype=np.float64)
+    total = mass.sum()
+    return [(mass * (parts == n)).sum() / (total if total > 0 else np.nan) for n in range(count)]
 
 
 def pointing_game(maps, parts, allowed=None):
