@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers import arrays
-from helpers.networks import check_images, find_layer, input_shape, layer_names, record  # noqa: F401
+from helpers.networks import check_images, find_layer, layer_names, record  # noqa: F401
 from helpers.runtime import progress
 from helpers.tracing import compiled, seen, watch
 
@@ -30,7 +30,7 @@ def strengths(network, images, layer, over="max", batch_size=16):
     """
     if over not in ("max", "mean"):
         raise ValueError(f'over must be "max" or "mean", not {over!r}.')
-    batch = _batch(network, images)
+    batch, _ = check_images(network, images, bytes_too=True)
     run = _compiled(network, batch, _strengths, layer, over)
     return np.concatenate([found for _, found in _slices(run, batch, batch_size, layer)])
 
@@ -48,7 +48,7 @@ def strongest_images(network, images, layer, channel, k=9, over="max"):
     image. Of equal images the earlier comes first. Raises ValueError for an unknown layer, a
     channel that it does not have, and more images than there are. (Zeiler 2013)
     """
-    batch = _batch(network, images)
+    batch, _ = check_images(network, images, bytes_too=True)
     if not 1 <= k <= len(batch):
         raise ValueError(f"k must be 1 to {len(batch)}, the number of images, not {k!r}.")
     count = _compiled(network, batch, _strengths, layer, over).output_shapes[-1]
@@ -112,7 +112,8 @@ def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_siz
     the images go through the network twice. Raises ValueError for an unknown layer, one without
     spatial axes, parts that do not fit, and a quantile outside 0-1. (Bau 2017)
     """
-    batch, parts = _batch(network, images), np.asarray(parts)
+    batch, _ = check_images(network, images, bytes_too=True)
+    parts = np.asarray(parts)
     area = _areas(parts, part_names, quantile)
     parts = parts[np.newaxis] if parts.ndim == 2 else parts
     if parts.shape != batch.shape[:3]:
@@ -196,16 +197,6 @@ def _maps(network, x, layer):
     return tf.cast(seen(outputs, watched, x), tf.float32)
 
 
-def _batch(network, images):
-    """Return images as a batch that fits the network; bytes stay bytes, to take less memory."""
-    images = np.asarray(images)
-    if images.dtype != np.uint8:
-        return check_images(network, images)[0]
-    batch = images[np.newaxis] if images.ndim == len(input_shape(network)) else images
-    check_images(network, batch[:1])
-    return batch
-
-
 def _compiled(network, batch, function, *options):
     return compiled(network, function, *options, signature=(((None, *batch.shape[1:]), "float32"),))
 
@@ -215,4 +206,4 @@ def _slices(run, batch, size, label):
     size = max(1, min(size, _AT_ONCE // math.prod(n or 1 for n in run.output_shapes[1:])))
     for start in progress(range(0, len(batch), size), label=label):
         part = slice(start, start + size)
-        yield part, run(tf.constant(batch[part].astype(np.float32))).numpy()
+        yield part, run(tf.constant(batch[part], tf.float32)).numpy()

@@ -46,11 +46,12 @@ def features(network, images, layer=None, pool="mean", batch_size=8):
         raise ValueError(f'pool must be "mean" or "flatten", not {pool!r}.')
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size!r}.")
-    batch, single = check_images(network, images)
+    batch, single = check_images(network, images, bytes_too=True)
     signature = (((None, *batch.shape[1:]), "float32"),)
     run = compiled(network, _features, layer, pool, signature=signature)
     starts = progress(range(0, len(batch), batch_size), label="features")
-    rows = [run(tf.constant(batch[start : start + batch_size]))[0].numpy() for start in starts]
+    slices = (tf.constant(batch[start : start + batch_size], tf.float32) for start in starts)
+    rows = [run(some)[0].numpy() for some in slices]
     return rows[0][0] if single else np.concatenate(rows)
 
 

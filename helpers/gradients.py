@@ -23,7 +23,7 @@ def scores(network, images, batch_size=16):
     Where the network ends in a softmax or sigmoid, the value before it. A single sigmoid z counts
     as two classes, with logits -z and z.
     """
-    batch, _ = check_images(network, images)
+    batch, _ = check_images(network, images, bytes_too=True)
     return in_batches(_compiled_scores(network, batch.shape), batch, batch_size=batch_size)[0]
 
 
@@ -74,7 +74,7 @@ def explain(function, network, images, target, *options, batch_size=16):
     It is traced once for each network, picture size and options. Returns float32 arrays, without
     the first axis for a single image. `batch_size` images at a time are in memory.
     """
-    batch, single = check_images(network, images)
+    batch, single = check_images(network, images, bytes_too=True)
     targets = check_target(network, batch, target)
     signature = (((None, *batch.shape[1:]), "float32"), ((None,), "int32"))
     run = compiled(network, function, *options, signature=signature)

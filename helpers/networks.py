@@ -95,9 +95,10 @@ def input_shape(network):
     return shape[1:]
 
 
-def check_images(network, images):
+def check_images(network, images, bytes_too=False):
     """Return images as a float32 batch that fits the network, and whether there was but one.
 
+    With `bytes_too`, uint8 stays uint8, in a quarter of the memory: for what takes it in slices.
     Accepts uint8 or float (N, H, W, C) or a single (H, W, C), as the network's own input says.
     Raises ValueError for another shape, NaN or infinity, TypeError for what is not numbers; warns
     of values that look like 0-1 where a network takes 0-255.
@@ -114,7 +115,8 @@ def check_images(network, images):
             f"The network {network.name!r} takes images (N, {wanted}) or one ({wanted}), "
             f"not {images.shape}."
         )
-    batch = np.ascontiguousarray(batch, np.float32)
+    if not (bytes_too and images.dtype == np.uint8):
+        batch = np.ascontiguousarray(batch, np.float32)
     if images.dtype.kind == "f":
         low, high = batch.min(), batch.max()
         if not (np.isfinite(low) and np.isfinite(high)):
@@ -137,7 +139,7 @@ def record(network, images, layers, batch_size=16):
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     for name in names:
         find_layer(network, name)
-    batch, _ = check_images(network, images)
+    batch, _ = check_images(network, images, bytes_too=True)
     run = compiled(network, _outputs, names, signature=(((None, *batch.shape[1:]), "float32"),))
     return dict(zip(names, in_batches(run, batch, batch_size=batch_size), strict=True))
 
@@ -155,7 +157,7 @@ def predict(network, images, batch_size=16):
     A single sigmoid gives two columns, [1 - p, p]. Raises ValueError for a single linear output,
     which is a score and has no probability.
     """
-    batch, _ = check_images(network, images)
+    batch, _ = check_images(network, images, bytes_too=True)
     run = compiled(network, _probabilities, signature=(((None, *batch.shape[1:]), "float32"),))
     return in_batches(run, batch, batch_size=batch_size)[0]
 

@@ -175,10 +175,16 @@ def compiled(network, function, *options, signature):
 
 
 def in_batches(function, *arrays, batch_size):
-    """Run a compiled function over slices of arrays (N, ...); return its outputs whole."""
+    """Run a compiled function over slices of arrays (N, ...); return its outputs whole.
+
+    A slice is turned into the type that the function takes, so that bytes can wait as bytes.
+    """
     parts = []
     for start in range(0, len(arrays[0]), batch_size):
-        slices = (tf.constant(array[start : start + batch_size]) for array in arrays)
+        slices = (
+            tf.constant(array[start : start + batch_size], taken.dtype)
+            for array, taken in zip(arrays, function.inputs, strict=False)  # then its variables
+        )
         parts.append([part.numpy() for part in function(*slices)])
     return [
         whole[0] if len(whole) == 1 else np.concatenate(whole) for whole in zip(*parts, strict=True)
