@@ -18,7 +18,7 @@ from helpers.networks import check_images
 from helpers.runtime import portions
 from helpers.tracing import compiled
 
-PIXELS = 5 * 2**18  # in memory at once, at most: of 26 pictures of 224 x 224
+PICTURES, PIXELS = 25, 5 * 2**18  # in memory at once, at most: 25 pictures of 224 x 224
 
 
 def gradient(network, images, target=None, batch_size=16):
@@ -131,7 +131,7 @@ def _mean_gradients(network, batch, target, asked, points, given, label):
     signature = ((None,), asked.dtype.name), *((t.shape[1:], t.dtype.name) for t in tensors)
     run = compiled(network, _summed_gradient, points, signature=signature)
     means = np.zeros_like(batch)
-    most = max(1, PIXELS // batch[0, ..., 0].size)
+    most = max(1, min(PICTURES, PIXELS // batch[0, ..., 0].size))
     for n, some in portions(len(batch), len(asked), most, label):
         found = run(tf.constant(asked[some]), *(tf.constant(t[n]) for t in tensors))
         means[n] += found[0].numpy() / len(asked)
