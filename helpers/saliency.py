@@ -18,7 +18,7 @@ from helpers.networks import check_images
 from helpers.runtime import portions
 from helpers.tracing import compiled
 
-PICTURES, PIXELS = 25, 5 * 2**18  # in memory at once, at most: 25 pictures of 224 x 224
+PICTURES, PIXELS = 16, 2**20  # in memory at once, at most; more of them would be no faster
 
 
 def gradient(network, images, target=None, batch_size=16):
