@@ -53,9 +53,9 @@ def part_scores(maps, parts, part_names):
 
 def _shares(heat, parts, count):
     """Return the share of a single map's mass that lies on each part, NaN where it has none."""
-    mass = np.abs(heat, dtype=np.float64)
+    mass = np.bincount(parts.ravel().astype(int), np.abs(heat, dtype=np.float64).ravel(), count)
     total = mass.sum()
-    return [(mass * (parts == n)).sum() / (total if total > 0 else np.nan) for n in range(count)]
+    return mass / (total if total > 0 else np.nan)
 
 
 def pointing_game(maps, parts, allowed=None):

@@ -17,7 +17,7 @@ from helpers import gradients
 from helpers.counterfactuals import part_effects  # noqa: F401 - perturbation.part_effects
 from helpers.locality import covered_scores
 from helpers.networks import check_images
-from helpers.runtime import portions
+from helpers.runtime import check_count, portions
 from helpers.tracing import compiled, logits
 
 OCCLUDED = 5 * 2**18  # occlusion: how many pixels are in memory at once, were pictures whole
@@ -44,10 +44,10 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     """
     batch, single = _check_pictures(network, images)
     sides = batch.shape[1:3]
-    _check_count("window", window, 1, min(sides), "the shorter side of the pictures")
-    _check_count("stride", stride, 1, window, "the window, so that no pixel is left out")
+    check_count("window", window, 1, min(sides), "the shorter side of the pictures")
+    check_count("stride", stride, 1, window, "the window, so that no pixel is left out")
     if batch_size is not None:
-        _check_count("batch_size", batch_size, 1)
+        check_count("batch_size", batch_size, 1)
     covers = _like(batch, baseline)
     targets = gradients.check_target(network, batch, target)
     picture = (None, *batch.shape[1:]), "float32"
@@ -93,7 +93,7 @@ def lime(network, image, target=None, segments=50, samples=500, seed=0, baseline
     batch, single = _check_pictures(network, image)
     labels = _superpixels(batch, segments)
     most = int(labels.max()) + 1
-    _check_count("samples", samples, most + 1, why=f", more than the {most} superpixels")
+    check_count("samples", samples, most + 1, why=f", more than the {most} superpixels")
     covers = _mean_colours(batch, labels) if baseline is None else _like(batch, baseline)
     targets = gradients.check_target(network, batch, target)
     picture = batch.shape[1:], "float32"
@@ -115,7 +115,7 @@ def _superpixels(batch, segments):
     """Return labels 0, 1, ... of each picture's superpixels, int32 (N, H, W)."""
     shape = batch.shape[:3]
     if np.ndim(segments) == 0:
-        _check_count("segments", segments, 1)
+        check_count("segments", segments, 1)
         if batch.shape[3] != 3:
             raise ValueError(f"Superpixels are found in RGB pictures, not in {batch.shape[1:]}.")
         labels = [_slic(picture, segments) for picture in np.clip(batch / 255, 0, 1)]
@@ -175,13 +175,6 @@ def _check_pictures(network, images):
     if batch.ndim != 4:
         raise ValueError(f"Images must be (N, H, W, C) or one (H, W, C), not {np.shape(images)}.")
     return batch, single
-
-
-def _check_count(name, value, least, most=np.inf, why=""):
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not least <= value <= most:
-        limit = f"or more{why}" if most == np.inf else f"to {most}, {why}"
-        raise ValueError(f"{name} must be a whole number, {least} {limit}, not {value!r}.")
 
 
 def _like(batch, baseline):

@@ -4,6 +4,7 @@ TensorFlow is imported by the functions that need it and not by this module.
 """
 
 import logging
+import numbers
 import os
 import platform
 import shutil
@@ -106,6 +107,14 @@ def portions(images, count, most, label):
     size = -(-count // -(-count // most))
     slices = [slice(start, start + size) for start in range(0, count, size)]
     yield from progress([(n, some) for n in range(images) for some in slices], label=label)
+
+
+def check_count(name, value, least, most=float("inf"), why=""):
+    """Raise ValueError, with the limits and why, where a value is no whole number within them."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        limit = f"or more{why}" if most == float("inf") else f"to {most}, {why}"
+        raise ValueError(f"{name} must be a whole number, {least} {limit}, not {value!r}.")
 
 
 class Finding(NamedTuple):

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from helpers import gradients
 from helpers.networks import check_images
-from helpers.runtime import portions
+from helpers.runtime import check_count, portions
 from helpers.tracing import compiled
 
 PICTURES, PIXELS = 16, 2**20  # in memory at once, at most; more of them would be no faster
@@ -48,15 +48,15 @@ def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0
     shape, signed. Raises ValueError as `gradient`, and for samples < 1, a noise or a seed below 0.
     (Smilkov 2017)
     """
-    _check_count("samples", samples)
-    _check_count("seed", seed, 0)
+    check_count("samples", samples, 1)
+    check_count("seed", seed, 0)
     if not 0 <= noise < np.inf:
         raise ValueError(f"noise is a share of the image's range, 0 or more, not {noise!r}.")
     batch, single = check_images(network, images)
     spreads = np.float32(noise * np.ptp(batch.reshape(len(batch), -1), axis=1))
     seeds = np.full(len(batch), seed, np.int64)
-    asked = np.arange(samples, dtype=np.int64), _with_noise, (spreads, seeds)
-    means = _mean_gradients(network, batch, target, *asked, "SmoothGrad")
+    numbers, given = np.arange(samples, dtype=np.int64), (spreads, seeds)
+    means = _mean_gradients(network, batch, target, numbers, _with_noise, given, "SmoothGrad")
     return means[0] if single else means
 
 
@@ -83,12 +83,12 @@ def integrated_gradients(network, images, target=None, baseline=0.0, steps=50):
     number (0 is black) or an array that broadcasts to the images. Raises ValueError as `gradient`,
     and for steps < 1 or a baseline that does not fit. (Sundararajan 2017, by the midpoint rule)
     """
-    _check_count("steps", steps)
+    check_count("steps", steps, 1)
     batch, single = check_images(network, images)
     start = baseline_like(batch, baseline)
     shares = (np.arange(steps, dtype=np.float32) + 0.5) / steps
-    asked = shares, _on_the_way, (start,)
-    slopes = _mean_gradients(network, batch, target, *asked, "Integrated gradients")
+    label = "Integrated gradients"
+    slopes = _mean_gradients(network, batch, target, shares, _on_the_way, (start,), label)
     attributions = (batch - start) * slopes
     return attributions[0] if single else attributions
 
@@ -112,11 +112,6 @@ def baseline_like(batch, baseline):
     if not np.isfinite(start).all():
         raise ValueError("The baseline holds NaN or infinity; it must be finite, 0 to 255.")
     return start
-
-
-def _check_count(name, count, least=1):
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more, not {count!r}.")
 
 
 def _mean_gradients(network, batch, target, asked, points, given, label):

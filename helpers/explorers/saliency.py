@@ -27,7 +27,7 @@ METHODS = {
     "occlusion": (
         ("window",),
         lambda *given, window: perturbation.occlusion(
-            *given, window=window, stride=window // 2, baseline=GREY, batch_size=16
+            *given, window=window, stride=window // 2, baseline=GREY
         ),
     ),
     "LIME": ((), functools.partial(perturbation.lime, samples=150, baseline=None)),
