@@ -62,6 +62,8 @@ def vgg16(classes=2, weights=None, size=224, dropout=0.5, name="vgg16"):
                 f'There is no weights file {weights}: give a file, "imagenet" or None.'
             )
         weights = str(weights)
+    dense = [keras.layers.Dense(512, activation="relu", name=f"fc{number}") for number in (1, 2)]
+    dense[0].build((None, 512 * (size // 32) ** 2))  # to draw its weights takes most memory: first
     image = keras.Input((size, size, 3), name="image")
     minus_mean = [-value for value in IMAGENET_MEAN_BGR]
     x = keras.layers.Rescaling(1.0, offset=minus_mean, name="minus_mean")(image[..., ::-1])
@@ -69,9 +71,8 @@ def vgg16(classes=2, weights=None, size=224, dropout=0.5, name="vgg16"):
         include_top=False, weights=weights, input_tensor=x, input_shape=(size, size, 3)
     )
     x = keras.layers.Flatten(name="flatten")(convolutions.output)
-    for number in (1, 2):
-        x = keras.layers.Dense(512, activation="relu", name=f"fc{number}")(x)
-        x = keras.layers.Dropout(dropout, name=f"dropout{number}")(x)
+    for number, layer in enumerate(dense, start=1):
+        x = keras.layers.Dropout(dropout, name=f"dropout{number}")(layer(x))
     return keras.Model(image, keras.layers.Dense(classes, name="scores")(x), name=name)
 
 

@@ -7,6 +7,7 @@ where its frozen layers end (`halves`): the lower half is asked once for each pi
 
 import json
 import math
+import weakref
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ BATCH = 16
 RATE = 3e-4
 ENOUGH = 0.02  # the loss at which an epoch was the last one
 KEYS = ("how", "frozen", "count", "seed")  # of a measured run
+_adams = weakref.WeakKeyDictionary()
 
 
 def choose(labels, count, seed=0):
@@ -46,7 +48,7 @@ def halves(network, layer):
     )
 
 
-def outputs(network, inputs, batch_size=25):
+def outputs(network, inputs, batch_size=8):
     """Return what a network gives for many inputs, float32 (N, ...); no progress bar."""
     whole = None
     for start in range(0, len(inputs), batch_size):
@@ -79,12 +81,7 @@ def fit(network, inputs, labels, rate=RATE, steps=600, seed=0, enough=ENOUGH, sh
         raise ValueError(f"{len(inputs)} inputs and {len(labels)} labels: give one label each")
     epochs = max(1, steps // math.ceil(len(inputs) / BATCH))
     keras.utils.set_random_seed(seed)
-    if shrink:
-        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
-    network.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
+    _compile(network, keras.optimizers.schedules.CosineDecay(rate, steps) if shrink else rate)
     stop = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda _, logs: setattr(network, "stop_training", logs["loss"] < enough)
     )
@@ -93,6 +90,22 @@ def fit(network, inputs, labels, rate=RATE, steps=600, seed=0, enough=ENOUGH, sh
         inputs, labels, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=[stop]
     )
     return history.history["loss"]
+
+
+def _compile(network, rate):
+    """Give a network Adam and a loss; where it has them from here, only set Adam to its beginning.
+
+    TensorFlow keeps for good what it traces for each new optimizer: ten megabytes.
+    """
+    learns = [id(weight) for weight in network.trainable_variables]
+    adam, learned = _adams.get(network, (None, None))
+    if learned != learns or network.optimizer is not adam or not isinstance(rate, float):
+        _adams[network] = keras.optimizers.Adam(rate), learns
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return network.compile(_adams[network][0], loss)
+    for variable in adam.variables:
+        variable.assign(np.zeros(variable.shape, variable.dtype))
+    adam.learning_rate = rate
 
 
 def accuracy(network, inputs, labels):

@@ -92,6 +92,34 @@ def test_fit_stops_at_enough_or_before_too_many_steps(base, pictures):
         tuning.fit(base, images, labels[:3])
 
 
+def test_fit_begins_anew_each_time_and_traces_once(base, pictures, monkeypatch):
+    images, labels = pictures
+    network = networks.frozen(base)
+    begin, compiled, plainly = network.get_weights(), [], keras.Model.compile
+    monkeypatch.setattr(keras.Model, "compile", lambda *args: compiled.append(1) or plainly(*args))
+
+    def losses(rate, fresh=False):
+        used = networks.frozen(base) if fresh else network
+        used.set_weights(begin)
+        return tuning.fit(used, images, labels, rate, steps=4, enough=0)
+
+    first, other, again = losses(3e-4), losses(3e-3), losses(3e-4)
+    assert compiled == [1]
+    assert first == again == losses(3e-4, fresh=True)
+    assert other == losses(3e-3, fresh=True)
+    assert first != other
+    compiled.clear()
+    for layer in network.layers[:-1]:
+        layer.trainable = False
+    losses(3e-4)
+    assert compiled == [1]
+    for old, new in zip(begin[:-2], network.get_weights()[:-2], strict=True):
+        assert_array_equal(old, new)
+    network.compile("sgd", "mse")  # another's rules are not kept
+    assert losses(3e-4) == pytest.approx(losses(3e-4))
+    assert isinstance(network.optimizer, keras.optimizers.Adam)
+
+
 def test_accuracy_counts_the_highest_scores(base, pictures):
     images = pictures[0]
     said = tuning.outputs(base, images).argmax(axis=1)
