@@ -7,18 +7,17 @@ where its frozen layers end (`halves`): the lower half is asked once for each pi
 
 import json
 import math
-import weakref
 
 import keras
 import numpy as np
 
 from helpers import heads, networks, worlds
+from helpers.tracing import once
 
 BATCH = 16
 RATE = 3e-4
 ENOUGH = 0.02  # the loss at which an epoch was the last one
 KEYS = ("how", "frozen", "count", "seed")  # of a measured run
-_adams = weakref.WeakKeyDictionary()
 
 
 def choose(labels, count, seed=0):
@@ -93,16 +92,15 @@ def fit(network, inputs, labels, rate=RATE, steps=600, seed=0, enough=ENOUGH, sh
 
 
 def _compile(network, rate):
-    """Give a network Adam and a loss; where it has them from here, only set Adam to its beginning.
+    """Give a network an Adam that begins anew, and a loss; at a constant rate, the Adam it had.
 
     TensorFlow keeps for good what it traces for each new optimizer: ten megabytes.
     """
-    learns = [id(weight) for weight in network.trainable_variables]
-    adam, learned = _adams.get(network, (None, None))
-    if learned != learns or network.optimizer is not adam or not isinstance(rate, float):
-        _adams[network] = keras.optimizers.Adam(rate), learns
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        return network.compile(_adams[network][0], loss)
+    key = "adam", *(id(weight) for weight in network.trainable_variables)
+    constant = isinstance(rate, float)
+    adam = once(network, key, keras.optimizers.Adam) if constant else keras.optimizers.Adam(rate)
+    if getattr(network, "optimizer", None) is not adam:
+        network.compile(adam, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     for variable in adam.variables:
         variable.assign(np.zeros(variable.shape, variable.dtype))
     adam.learning_rate = rate

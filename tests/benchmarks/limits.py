@@ -32,6 +32,13 @@ def limit(process, most):
     return False
 
 
+def lift():
+    """Take the limit off this machine again, once the process that had it is gone."""
+    for folder, _, _ in VERSIONS:
+        if (GROUPS / folder).exists():
+            (GROUPS / folder).rmdir()
+
+
 def forget_libraries():
     """Drop the installed libraries from the page cache, so that the next process pays for them."""
     for path in Path(sysconfig.get_path("platlib")).rglob("*.so*"):
