@@ -16,16 +16,18 @@ NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
-.PHONY: help lab test lint test-units test-notebooks test-colab test-browser test-browser-7 bench networks notebooks bundle repo clean
+.PHONY: help lab test test-all lint test-units test-notebooks test-rest test-colab test-browser \
+	test-browser-7 test-whole bench networks notebooks bundle repo gif clean
 
 help:
 	@echo "make lab           install what is needed and open the course in JupyterLab"
-	@echo "make test          style, unit tests, every lesson run and compared, as in Colab too, and in a browser"
-	@echo "make test-browser  the browser part alone; needs Chromium and chromedriver"
+	@echo "make test          style, unit tests, and every lesson run and compared: ten minutes on two cores"
+	@echo "make test-all      that, and the lessons as in Colab, in a browser, on photographs; needs Chromium"
 	@echo "make bench         how fast the methods are, beside other libraries, and how right"
 	@echo "make networks      train again everything in data/networks"
 	@echo "make notebooks     run all lessons (or NOTEBOOKS=...) and write their outputs in place"
 	@echo "make bundle        one zip with all that lessons need, for bad Wi-Fi (WITH=--with-cache: photos too)"
+	@echo "make gif           film an explorer for the README; needs Chromium"
 	@echo "make repo          make badges, set-up cells and links those of your fork: URL=https://github.com/..."
 	@echo "make clean         remove the virtual environment and all caches in this folder"
 
@@ -35,14 +37,19 @@ $(INSTALLED): .ci/pins.txt pyproject.toml
 lab: $(INSTALLED)
 	$(PYTHON_HERE) -m jupyterlab $(LAB_OPTIONS)
 
-test: lint test-units test-notebooks test-colab test-browser test-browser-7
+test: lint test-units test-notebooks
+
+test-all: test test-rest
+
+# What `make test` leaves out: it takes longer, or needs more than Python.
+test-rest: test-whole test-colab test-browser test-browser-7
 
 lint: $(INSTALLED)
 	$(PYTHON_HERE) -m ruff check .
 	$(PYTHON_HERE) -m ruff format --check .
 
 test-units: $(INSTALLED)
-	$(PYTHON_HERE) -m pytest -n 2 tests
+	$(PYTHON_HERE) -m pytest -n 2 --dist loadfile tests
 
 NOTEBOOKS ?= notebooks
 test-notebooks: $(INSTALLED)
@@ -52,6 +59,10 @@ $(COLAB): .ci/colab.txt $(INSTALLED)
 	rm -rf $(VENV)/colab
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/colab -r .ci/colab.txt
 	touch $(COLAB)
+
+# Whole lessons on photographs (where COURSE_PHOTOS and COURSE_NETWORK name some), and the bundle.
+test-whole: $(INSTALLED)
+	$(PYTHON_HERE) -m pytest -rs -n 2 tests/whole
 
 # The same once more with Colab's IPython and widgets, out of the bundle and an otherwise empty folder.
 test-colab: $(INSTALLED) $(COLAB)
@@ -82,6 +93,10 @@ notebooks: $(INSTALLED)
 
 bundle: $(INSTALLED)
 	$(PYTHON_HERE) .ci/bundle.py $(WITH)
+
+# The moving picture of the README, out of the real explorer.
+gif: $(INSTALLED)
+	$(PYTHON_HERE) data/film.py
 
 repo:
 	python3 .ci/repo.py "$(URL)"

@@ -20,10 +20,17 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from helpers import cache  # noqa: E402
+from helpers.core import cache  # noqa: E402
 
 NAME = "what-a-cnn-sees.zip"
-LEFT_OUT = ("tests/", ".github/", "data/picture.", "data/networks/make.py")
+LEFT_OUT = (
+    "tests/",
+    ".github/",
+    "data/picture.",
+    "data/explorer.",
+    "data/film.py",
+    "data/networks/make.py",
+)
 MOST = 30_000_000  # bytes, without photos: what thirty people can share over bad Wi-Fi
 
 

@@ -1,4 +1,4 @@
-"""Write the tables that can be computed: checksums in data/README.md, networks in README.md.
+"""Write the tables of data/README.md that can be computed: networks and checksums.
 
 python .ci/write_tables.py          after anything in data/ has changed
 """
@@ -43,5 +43,5 @@ def networks():
 
 
 if __name__ == "__main__":
+    replace(DATA / "README.md", "networks", networks())
     replace(DATA / "README.md", "checksums", checksums())
-    replace(ROOT / "README.md", "networks", networks())

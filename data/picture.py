@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from helpers import arrays, cam, drawn, gradients, plotting, runtime
+from helpers import cam, drawn, gradients, plotting, runtime
 from helpers.worlds import World
 
 ANIMALS = (("dog", 17), ("cat", 14), ("dog", 4), ("cat", 3), ("dog", 6), ("cat", 15))
@@ -37,11 +37,11 @@ def _rgb(color):
 
 def _heat(network, images, targets):
     pairs = zip(images, cam.grad_cam(network, images, targets), strict=True)
-    return np.array([arrays.overlay(i, arrays.rescale(h), plotting.colors()) for i, h in pairs])
+    return np.array([plotting.overlay(i, plotting.rescale(h), plotting.colors()) for i, h in pairs])
 
 
 def _strength(slopes):
-    maps = [arrays.rescale(np.abs(slope).sum(axis=2), 99.5) for slope in slopes]
+    maps = [plotting.rescale(np.abs(slope).sum(axis=2), 99.5) for slope in slopes]
     return plotting.colors()[np.round(np.array(maps) * 255).astype(int)]
 
 

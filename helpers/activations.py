@@ -1,9 +1,9 @@
-"""Activations: what the neurons of a layer answer to pictures, and what they detect.
+"""Activations: how strongly the channels of a layer respond to images, and what they detect.
 
-A layer gives a stack of maps (h, w, channels), one for each of its patterns: bright where the
-pattern was found. `record` returns these maps as they are. The other functions ask what a channel
-is for: which pictures excite it most, where in a picture it fires, and how well the places where
-it fires coincide with a part of the animal, an ear or a whisker.
+A layer gives a stack of maps (h, w, channels), one for each of its patterns, bright where the
+pattern was found. `record` returns these maps unchanged. The other functions tell what a channel is
+for: which images activate it most, where in an image it fires, and how well these places match a
+part of the animal, such as an ear or a whisker.
 """
 
 import math
@@ -11,22 +11,24 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from helpers import arrays
-from helpers.networks import check_images, find_layer, layer_names, record  # noqa: F401
-from helpers.runtime import progress
-from helpers.tracing import compiled, seen, watch
+from helpers import networks
+from helpers.core.progress import progress
+from helpers.core.tracing import compiled, seen, watch
+from helpers.networks import check_images, find_layer, layer_names
+from helpers.plotting import as_rgb, resize_maps
 
-DARK = 0.25  # how bright a masked picture is where the neuron is silent
-DETECTOR = 0.04  # above this IoU, Bau 2017 call a channel a detector of a part
+DARK = 0.25  # brightness of a masked image where the channel does not fire
+DETECTOR = 0.04  # IoU from which Bau 2017 call a channel a detector of a part
+record = networks.record  # the outputs of layers for images, unchanged
 _AT_ONCE = 4_000_000  # values of maps in memory at a time
 
 
 def strengths(network, images, layer, over="max", batch_size=16):
-    """Return how strongly each channel of a layer answers to each image: float32 (N, channels).
+    """Return how strongly each channel of a layer responds to each image: float32 (N, channels).
 
-    over: "max", the answer at the place that excites the channel most, or "mean", the average over
-    all places. Where a layer has no places, such as a dense one, both are what it gives. Maps are
-    not kept: thousands of images take little memory. Raises ValueError for an unknown layer.
+    `over` is "max", the response at the most active place, or "mean", the average over all places.
+    A layer without places, such as a dense one, gives its output for both. Maps are not kept, so
+    thousands of images need little memory. Raises ValueError for an unknown layer.
     """
     if over not in ("max", "mean"):
         raise ValueError(f'over must be "max" or "mean", not {over!r}.')
@@ -42,11 +44,11 @@ def _strengths(network, x, layer, over):
 
 
 def strongest_images(network, images, layer, channel, k=9, over="max"):
-    """Return which images excite a channel most: their indices, int (k,), the strongest first.
+    """Return the indices of the images that activate a channel most: int (k,), strongest first.
 
-    How strongly is what `strengths` says, by default the channel's answer at its best place in the
-    image. Of equal images the earlier comes first. Raises ValueError for an unknown layer, a
-    channel that it does not have, and more images than there are. (Zeiler 2013)
+    Strength is what `strengths` returns, by default the maximum over the image. Of equal images the
+    earlier comes first. Raises ValueError for an unknown layer or channel and for k > N.
+    (Zeiler 2013)
     """
     batch, _ = check_images(network, images, bytes_too=True)
     if not 1 <= k <= len(batch):
@@ -58,10 +60,10 @@ def strongest_images(network, images, layer, channel, k=9, over="max"):
 
 
 def strongest_channels(network, images, layer, k=64, over="max"):
-    """Return which channels of a layer answer most to images: int (k,), the strongest first.
+    """Return the channels of a layer that respond most to images: int (k,), strongest first.
 
-    By the mean over the images of what `strengths` says. Where there are fewer than k channels, all
-    are returned. Raises ValueError for an unknown layer and k below 1.
+    Channels are ranked by the mean of `strengths` over the images; all are returned if there are
+    fewer than k. Raises ValueError for an unknown layer and k below 1.
     """
     if k < 1:
         raise ValueError(f"k must be 1 or more, not {k!r}.")
@@ -70,27 +72,25 @@ def strongest_channels(network, images, layer, k=64, over="max"):
 
 
 def mask_image(image, activation, full=None):
-    """Return a picture that is bright where a neuron fires and dark elsewhere: uint8 (H, W, 3).
+    """Return an image that is bright where a channel fires and dark elsewhere: uint8 (H, W, 3).
 
-    `image` is (H, W, 3) in 0-255 and `activation` one channel's map (h, w), enlarged to the picture
-    without a shift. Brightness grows in proportion to the activation, from `DARK` at 0 and below to
-    the picture itself at `full`; None takes the map's own maximum, one number keeps several maps
-    comparable. A neuron that fires nowhere leaves the picture dark. Several maps (N, h, w), over
-    one picture or over N, give (N, H, W, 3). Raises ValueError for shapes that do not fit, NaN or
-    infinity, and `full` not above 0.
+    `image` is (H, W, 3) in 0-255, `activation` one channel's map (h, w). Brightness grows with the
+    activation, from `DARK` at 0 and below to the image itself at `full`: None is the map's maximum,
+    a number keeps several maps comparable. Maps (N, h, w), over one image or N, give (N, H, W, 3).
+    Raises ValueError for shapes that do not fit, NaN or infinity, and `full` not above 0.
     """
     image, maps = np.asarray(image), np.asarray(activation)
     single = image.ndim < 4 and maps.ndim == 2
-    pictures = np.stack([arrays.as_rgb(one) for one in (image if image.ndim == 4 else [image])])
+    pictures = np.stack([as_rgb(one) for one in (image if image.ndim == 4 else [image])])
     maps = maps[np.newaxis] if maps.ndim == 2 else maps
     if maps.ndim != 3 or len(pictures) not in (1, len(maps)):
         raise ValueError(
             f"image {image.shape} and activation {np.shape(activation)} do not fit: give (H, W, 3) "
-            "and (h, w), or N of each, or one picture and N maps (N, h, w)."
+            "and (h, w), N of each, or one image and N maps (N, h, w)."
         )
     if not np.isfinite(maps).all() or not (full is None or full > 0):
-        raise ValueError(f"The activation must be finite, and full above 0, not {full!r}.")
-    fires = np.maximum(arrays.resize_maps(maps, *pictures.shape[1:3]), 0)
+        raise ValueError(f"activation must be finite, and full None or above 0, not {full!r}.")
+    fires = np.maximum(resize_maps(maps, *pictures.shape[1:3]), 0)
     most = fires.max(axis=(1, 2), keepdims=True) if full is None else full
     light = DARK + (1 - DARK) * np.minimum(fires / np.where(most > 0, most, 1), 1)
     masked = np.round(pictures * light[..., np.newaxis]).astype(np.uint8)
@@ -100,17 +100,18 @@ def mask_image(image, activation, full=None):
 def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_size=16):
     """Return how well each channel of a layer detects each part: `{part: IoU (channels,)}`.
 
-    A channel *fires* in a pixel where its map, enlarged to the picture (bilinear), reaches the
-    channel's own threshold: the quantile of its answers at all places in all images. IoU is the
-    number of pixels where it fires and the part is, over those where either is so, in all images
-    together: 1 is a perfect detector, 0.04 (`DETECTOR`) the least that is called one. What chance
-    gives, and what is possible, `iou_range` tells. The quantile is exact, as `np.quantile`'s. Where
-    it is the channel's lowest answer, as of a neuron that is silent nearly everywhere, the channel
-    fires above it. A part that is in no image has IoU NaN.
+    A channel *fires* at a pixel where its map, resized to the image (bilinear), reaches the
+    `quantile` of its responses at all places in all images, or exceeds it if that is its lowest
+    response. IoU (intersection over union) is the number of pixels where the channel fires on the
+    part, divided by the number where it fires or the part is, over all images: 1 is a perfect
+    detector, `DETECTOR` (0.04) is enough to be called one, NaN is a part in no image. See also
+    `iou_range`.
 
-    `parts` are ids (N, H, W), the index of each pixel's part in `part_names`. Maps are not kept;
-    the images go through the network twice. Raises ValueError for an unknown layer, one without
-    spatial axes, parts that do not fit, and a quantile outside 0-1. (Bau 2017)
+    Arguments:
+        parts: int (N, H, W), the index of each pixel's part in `part_names`.
+        quantile: between 0 and 1, exact as in `np.quantile`.
+
+    Raises ValueError for a layer without spatial axes and for parts that do not fit. (Bau 2017)
     """
     batch, _ = check_images(network, images, bytes_too=True)
     parts = np.asarray(parts)
@@ -133,11 +134,11 @@ def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_siz
 
 
 def iou_range(parts, part_names, quantile=0.995):
-    """Return the IoU that a mask has with each part by chance, and at best: `{part: (low, high)}`.
+    """Return a random mask's IoU with each part, and the best possible: `{part: (low, high)}`.
 
-    The mask covers a share of 1 - quantile of all pixels, thrown there at random, or laid upon the
-    part as well as may be. It is the scale on which to read `dissect`: a part that is much larger
-    or smaller cannot be matched. A part that is in no image has NaN. Errors are `dissect`'s.
+    The mask covers a share of 1 - quantile of all pixels. Read the results of `dissect` on this
+    scale: no mask can match a part that is much larger or smaller. Absent parts have NaN. Errors
+    are as in `dissect`.
     """
     part, mask = _areas(np.asarray(parts), part_names, quantile) / np.size(parts), 1 - quantile
     chance = mask * part / (mask + part - mask * part)
@@ -148,23 +149,23 @@ def iou_range(parts, part_names, quantile=0.995):
 def _areas(parts, part_names, quantile):
     """Return how many pixels each part has, NaN where it has none; ValueError for wrong input."""
     if parts.ndim not in (2, 3) or parts.size == 0 or parts.dtype.kind not in "ui":
-        raise ValueError(f"parts must be ids (N, H, W), not {parts.dtype} {parts.shape}.")
+        raise ValueError(f"parts must be ints (N, H, W), not {parts.dtype} {parts.shape}.")
     if parts.min() < 0 or parts.max() >= len(part_names):
-        known = f"ids 0 to {len(part_names) - 1}, one for each of part_names"
+        known = f"indices of part_names, 0 to {len(part_names) - 1}"
         raise ValueError(f"parts must be {known}, not {parts.min()} to {parts.max()}.")
     if not 0 < quantile < 1:
-        raise ValueError(f"quantile must lie between 0 and 1, not {quantile!r}.")
+        raise ValueError(f"quantile must be between 0 and 1, not {quantile!r}.")
     count = np.bincount(parts.ravel(), minlength=len(part_names))
     return np.where(count > 0, count, np.nan)
 
 
 def _thresholds(slices, count, quantile):
-    """Return each channel's quantile and lowest answer; only what lies around and above is kept."""
+    """Return each channel's quantile and lowest response; keep only values near it and above."""
     top, lowest = None, np.inf
     for _, maps in slices:
         answers = maps.reshape(-1, maps.shape[-1]).T
         total = count * maps[0, ..., 0].size
-        place = quantile * (total - 1)  # of the quantile among all answers, when sorted
+        place = quantile * (total - 1)  # of the quantile among the sorted responses
         keep = total - math.floor(place)
         lowest = np.minimum(lowest, answers.min(axis=1))
         top = answers if top is None else np.concatenate([top, answers], axis=1)
@@ -175,13 +176,13 @@ def _thresholds(slices, count, quantile):
 
 
 def _fired(maps, threshold, lowest, parts, count):
-    """Return in how many pixels of each part each channel fires: int (channels, count)."""
+    """Return at how many pixels of each part each channel fires: int (channels, count)."""
     peak = maps.max(axis=(1, 2))
-    image, channel = np.nonzero((peak >= threshold) & (peak > lowest))  # the others are silent
+    image, channel = np.nonzero((peak >= threshold) & (peak > lowest))  # the others never fire
     together, counts = max(1, _AT_ONCE // parts[0].size), np.zeros(len(threshold) * count, np.int64)
     for start in range(0, len(image), together):
         i, c = image[start : start + together], channel[start : start + together]
-        stack = np.moveaxis(maps[i, :, :, c], 0, -1)  # one picture (h, w), a "colour" for each pair
+        stack = np.moveaxis(maps[i, :, :, c], 0, -1)  # one image (h, w), a channel for each pair
         large = tf.image.resize(stack, parts.shape[1:]).numpy()
         fires = np.flatnonzero((large >= threshold[c]) & (large > lowest[c]))
         row, column, pair = np.unravel_index(fires, large.shape)
@@ -202,7 +203,7 @@ def _compiled(network, batch, function, *options):
 
 
 def _slices(run, batch, size, label):
-    """Yield (slice, what a compiled function gives for it), up to `size` images at a time."""
+    """Yield (slice, output of a compiled function for it), up to `size` images at a time."""
     size = max(1, min(size, _AT_ONCE // math.prod(n or 1 for n in run.output_shapes[1:])))
     for start in progress(range(0, len(batch), size), label=label):
         part = slice(start, start + size)

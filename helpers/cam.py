@@ -1,46 +1,49 @@
-"""Grad-CAM: where in the picture did the network find its evidence for a class?
+"""Grad-CAM: where in the image did the network find evidence for a class?
 
-Let A (h, w, c) be what a convolution gives: c feature maps, each lit where its pattern was found.
-Does pattern k speak for the class? Ask how the class's score s changes with map k, on average
-over its h*w cells:
+Let A (h, w, c) be the output of a convolution: c feature maps, each bright where its pattern was
+found. How much does pattern k speak for the class? Take the gradient of the class's score s with
+respect to map k, on average over its h*w cells:
 
     weight_k = mean over (i, j) of  d s / d A[i, j, k]
 
-Add up the maps by these weights, and keep what speaks for the class:
+Add up the maps with these weights, and keep what is positive:
 
     heat[i, j] = ReLU( sum over k of  weight_k * A[i, j, k] )
 
-That is all. Where global average pooling and one dense layer follow the convolution, every slope
-d s / d A[i, j, k] is the dense weight of k divided by h*w, and Grad-CAM is the older CAM divided by
-h*w (Zhou 2016).
+Where global average pooling and one dense layer follow the convolution, every gradient
+d s / d A[i, j, k] is the dense weight of k divided by h*w, and Grad-CAM is CAM (Zhou 2016) divided
+by h*w.
 """
 
 import logging
+import weakref
 
 import tensorflow as tf
 
 from helpers import gradients
+from helpers.core.tracing import layers, once, watch
 from helpers.networks import find_layer, input_shape, layer_names
-from helpers.tracing import layers, once, watch
 
 _log = logging.getLogger("helpers")
-_SAYS = "Grad-CAM looks at the last convolution, %s."
+_told = weakref.WeakSet()  # networks whose default layer has been logged
 
 
 def grad_cam(network, images, target=None, layer=None, batch_size=16):
-    """Return a heatmap of the evidence for a class: float32 (N, H, W), at least 0, not normalized.
+    """Return a heatmap of the evidence for a class: float32 (N, H, W), >= 0, not normalized.
 
-    A single image (H, W, 3) gives a single map. `target` is None (the predicted class), an int, or
-    one int per image. `layer` is the name of any layer with spatial axes; None takes
-    `default_layer(network)`, and the log of "helpers" says which that is. Where nothing speaks for
-    the class the map is all zeros. Raises ValueError for a layer that is unknown,
-    has no spatial axes or does not reach the score. (Selvaraju 2016)
+    Arguments:
+        images: (N, H, W, 3), or a single one (H, W, 3), which gives a single map.
+        target: None (the predicted class), an int, or one int per image.
+        layer: name of any layer with spatial axes; None is `default_layer(network)`, and is logged.
+
+    Without any evidence for the class the map is all zeros. Raises ValueError for a layer that is
+    unknown, has no spatial axes or does not affect the score. (Selvaraju 2016)
     """
     if layer is None:
         layer = default_layer(network)
-        once(
-            network, "said", lambda: _log.info("Grad-CAM looks at %s, the last convolution.", layer)
-        )
+        if network not in _told:
+            _told.add(network)
+            _log.info("Grad-CAM looks at %s, the last convolution.", layer)
     find_layer(network, layer)
     return gradients.explain(_grad_cam, network, images, target, layer, batch_size=batch_size)[0]
 
@@ -50,7 +53,7 @@ def _grad_cam(network, x, target, layer):
     if activation.shape.rank != 4:
         raise ValueError(
             f"Layer {layer!r} has no spatial axes: it gives {tuple(activation.shape)}. "
-            f"Grad-CAM can look at: {', '.join(spatial_layers(network))}."
+            f"Grad-CAM can use: {', '.join(spatial_layers(network))}."
         )
     slope = gradients.gradient_of(score, activation, f"layer {layer!r}")
     weights = tf.reduce_mean(slope, axis=(1, 2), keepdims=True)
@@ -59,28 +62,28 @@ def _grad_cam(network, x, target, layer):
 
 
 def guided_grad_cam(network, images, target=None, layer=None, batch_size=16):
-    """Return the guided gradient where Grad-CAM sees evidence: float32 (N, H, W, 3), signed.
+    """Return the guided gradient where Grad-CAM finds evidence: float32 (N, H, W, 3), signed.
 
     The product of `gradients.gradient(..., guided=True)`, which is sharp but hardly depends on the
-    class, and `grad_cam`, which is the reverse. Arguments and errors are theirs. (Selvaraju 2016)
+    class, and `grad_cam`, which is the opposite. Arguments and errors are theirs. (Selvaraju 2016)
     """
     heat = grad_cam(network, images, target, layer, batch_size)
     return gradients.gradient(network, images, target, True, batch_size) * heat[..., None]
 
 
 def default_layer(network):
-    """Return the name of the last convolution that reaches the score; ValueError if none does."""
+    """Return the name of the last convolution that affects the score; ValueError if none does."""
     spatial, last = _survey(network)
     if last is None:
         raise ValueError(
-            f"The network {network.name!r} has no convolution that reaches its score. Layers with "
+            f"The network {network.name!r} has no convolution that affects its score. Layers with "
             f"spatial axes: {', '.join(spatial) or 'none'}."
         )
     return last
 
 
 def spatial_layers(network):
-    """Return the names of the layers that Grad-CAM can look at: their output is (N, h, w, c)."""
+    """Return the names of the layers that Grad-CAM can use: their output is (N, h, w, c)."""
     return list(_survey(network)[0])
 
 

@@ -1,9 +1,8 @@
-"""The score of a target, and its gradient, plain or guided.
+"""Scores and their gradients, plain or guided.
 
-A *score* is a logit: what stands before the softmax. Its gradient with respect to the picture, or
-to the output of a layer, says which small change would raise it. The functions whose names end in
-`_of` are for use while tracing (tensors in, tensors out); `explain` compiles and runs what is made
-of them.
+A *score* is a logit: the value before the softmax. Its gradient with respect to the image, or to
+the output of a layer, says which small change would raise it. Functions whose names end in `_of`
+work while tracing (tensors in, tensors out); `explain` compiles and runs what is built from them.
 """
 
 import contextlib
@@ -11,17 +10,16 @@ import contextlib
 import numpy as np
 import tensorflow as tf
 
+from helpers.core.tracing import compiled, in_batches, logits, once, seen, watch
 from helpers.networks import check_images, find_layer
-from helpers.tracing import compiled, in_batches, logits, once, seen, watch
 
-PREDICTED = -1  # stands for "the class that the network predicts" in an array of targets
+PREDICTED = -1  # in an array of targets: the class that the network predicts
 
 
 def scores(network, images, batch_size=16):
     """Return the network's logits for images: float32 (N, classes).
 
-    Where the network ends in a softmax or sigmoid, the value before it. A single sigmoid z counts
-    as two classes, with logits -z and z.
+    Logits are the values before a softmax or sigmoid; a single sigmoid z gives two, -z and z.
     """
     batch, _ = check_images(network, images, bytes_too=True)
     return in_batches(_compiled_scores(network, batch.shape), batch, batch_size=batch_size)[0]
@@ -39,8 +37,8 @@ def gradient(network, images, target=None, guided=False, batch_size=16):
     """Return the gradient of the target's score with respect to the images, float32 in their shape.
 
     `target` is None (the predicted class), an int, or one int per image. With `guided`, each ReLU
-    passes back only what is positive (Springenberg 2014). Raises ValueError for a target out of
-    range, and where a guided gradient finds no ReLU. (Simonyan 2013)
+    passes back only positive gradients (Springenberg 2014). Raises ValueError for a target out of
+    range, and for a guided gradient of a network without a ReLU. (Simonyan 2013)
     """
     return explain(_gradient, network, images, target, bool(guided), batch_size=batch_size)[0]
 
@@ -52,11 +50,11 @@ def _gradient(network, x, target, guided):
 
 
 def activation_gradient(network, images, target=None, layer=None, batch_size=16):
-    """Return what a layer gives for images, and the gradient of the target's score there.
+    """Return what a layer gives for images, and the gradient of the target's score at that layer.
 
-    Two float32 arrays of the layer's shape (N, ...). The gradient is followed from the score back
-    to the layer and no further, so it costs little more than a prediction. Raises ValueError for
-    an unknown layer, and one that the network does not call or that does not reach the score.
+    Two float32 arrays of the layer's shape (N, ...). The gradient is computed only back to the
+    layer, so it costs little more than a prediction. Raises ValueError for an unknown layer, and
+    for one that the network does not call or that does not affect the score.
     """
     find_layer(network, layer)
     run = _activation_gradient
@@ -69,10 +67,10 @@ def _activation_gradient(network, x, target, layer):
 
 
 def explain(function, network, images, target, *options, batch_size=16):
-    """Run `function(network, x, target, *options) -> list of tensors (N, ...)` on images, compiled.
+    """Compile `function(network, x, target, *options) -> [tensors (N, ...)]` and run it on images.
 
-    It is traced once for each network, picture size and options. Returns float32 arrays, without
-    the first axis for a single image. `batch_size` images at a time are in memory.
+    It is traced once for each network, image size and options. Returns float32 arrays, without the
+    first axis for a single image. `batch_size` is the number of images in memory at a time.
     """
     batch, single = check_images(network, images, bytes_too=True)
     targets = check_target(network, batch, target)
@@ -83,7 +81,7 @@ def explain(function, network, images, target, *options, batch_size=16):
 
 
 def check_target(network, batch, target):
-    """Return one int32 per image for None, an int or one int per image; ValueError out of range."""
+    """Return targets as int32 (N,), `PREDICTED` for None; ValueError for targets out of range."""
     if target is None:
         return np.full(len(batch), PREDICTED, np.int32)
     targets = np.asarray(target)
@@ -94,11 +92,19 @@ def check_target(network, batch, target):
         )
     classes = once(network, ("classes", batch.shape[1:]), lambda: _classes(network, batch.shape))
     if targets.min() < 0 or targets.max() >= classes:
-        raise ValueError(
-            f"target must be 0 to {classes - 1}: the network has {classes} scores, "
-            f"and no {target!r}."
-        )
+        raise ValueError(f"target must be 0 to {classes - 1} ({classes} classes), not {target!r}.")
     return np.broadcast_to(targets, len(batch)).astype(np.int32)
+
+
+def chosen_targets(network, batch, target):
+    """Return targets as int32 (N,), each image's predicted class for None."""
+    targets = check_target(network, batch, target)
+    return chosen(targets, scores(network, batch)) if target is None else targets
+
+
+def chosen(targets, logits):
+    """Return targets as int32, with `PREDICTED` replaced by the class of the highest logit."""
+    return np.where(targets == PREDICTED, logits.argmax(axis=-1), targets).astype(np.int32)
 
 
 def _classes(network, shape):
@@ -114,7 +120,7 @@ def score_of(network, x, target):
 
 
 def score_and_activation_of(network, x, target, layer):
-    """Return the target's logit (N,) and the layer's output (N, ...), from one call."""
+    """Return the target's logit (N,) and the layer's output (N, ...), from a single call."""
     watched = find_layer(network, layer)
     with watch([watched]) as outputs:
         score = score_of(network, x, target)
@@ -122,9 +128,9 @@ def score_and_activation_of(network, x, target, layer):
 
 
 def gradient_of(score, tensor, name):
-    """Return d score / d tensor in the graph; ValueError where no path leads from one to the other.
+    """Return d score / d tensor in the graph; ValueError where the score does not depend on it.
 
-    Each image's score depends on that image alone, so one sum over the batch serves them all.
+    Each image's score depends on that image only, so the gradient of their sum holds all of them.
     """
     (slope,) = tf.gradients(score, tensor)
     if slope is None:
@@ -134,21 +140,21 @@ def gradient_of(score, tensor, name):
 
 @contextlib.contextmanager
 def guided_relus(network, graph):
-    """Give every ReLU that is traced within this block the guided gradient.
+    """Use the guided gradient for every ReLU that is traced within this block.
 
-    Only the graph that is being traced knows of it: no layer's activation is exchanged. A ReLU is
-    what TensorFlow calls Relu or Relu6, however Keras spells it; a maximum(x, 0) of one's own is
-    none. Raises ValueError where there is no ReLU, or one is hidden inside a `tf.function` of the
-    network's own: a plain gradient must not pass for a guided one.
+    This affects only the graph being traced, never a layer's activation. A ReLU is what TensorFlow
+    calls Relu or Relu6, however Keras writes it; your own maximum(x, 0) does not count. Raises
+    ValueError where there is no ReLU, or where the network hides one inside its own `tf.function`:
+    a plain gradient must not be mistaken for a guided one.
     """
     with graph.gradient_override_map({"Relu": "CourseGuidedRelu", "Relu6": "CourseGuidedRelu6"}):
         yield
     if not any(op.type in ("Relu", "Relu6") for op in graph.get_operations()):
-        raise ValueError(f"The network {network.name!r} has no ReLU to guide the gradient.")
+        raise ValueError(f"The network {network.name!r} has no ReLU, so it has no guided gradient.")
     functions = graph.as_graph_def().library.function
     if any(node.op in ("Relu", "Relu6") for function in functions for node in function.node_def):
         raise ValueError(
-            f"The network {network.name!r} hides a ReLU inside a tf.function of its own: remove "
+            f"The network {network.name!r} hides a ReLU inside its own tf.function: remove "
             "the @tf.function (Keras compiles the network anyway)."
         )
 
@@ -161,5 +167,5 @@ def _guided(plain):
 
 
 for _name, _plain in ("Relu", tf.raw_ops.ReluGrad), ("Relu6", tf.raw_ops.Relu6Grad):
-    with contextlib.suppress(KeyError):  # registered already, when this module is loaded again
+    with contextlib.suppress(KeyError):  # already registered when the module is reloaded
         tf.RegisterGradient(f"CourseGuided{_name}")(_guided(_plain))

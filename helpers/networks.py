@@ -1,107 +1,224 @@
-"""Networks: build them, name their layers, call them on images; load and save are in `storage`.
+"""Networks: build them, load and save them, list their layers, run them, copy them.
 
-A network here is any Keras model that takes images (N, H, W, 3) in 0-255 and holds its own
-preprocessing. Shapes are judged by the network's own input and by nothing else.
+A network is any Keras model that takes images (N, H, W, 3) in 0-255 and does its own preprocessing.
+Its own input decides which shapes fit. It is never changed: `frozen` and `penalized` copy it.
 """
 
 import difflib
+import json
+import math
+import os
+import random
+import tempfile
 import warnings
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.storage import load, save  # noqa: F401 - networks.load, networks.save
-from helpers.tracing import compiled, head, in_batches, layers, seen, watch
-from helpers.transfer import frozen, parameter_counts, penalized, vgg16  # noqa: F401 - likewise
+from helpers.core.tracing import compiled, head, in_batches, seen, watch
+from helpers.core.tracing import layers as layers_of
+from helpers.photos import imagenet
 
+_CONVOLUTIONS = "Conv2D", "Conv2DTranspose", "DepthwiseConv2D", "SeparableConv2D"
 _KINDS = {
-    "conv": (
-        keras.layers.Conv2D,
-        keras.layers.Conv2DTranspose,
-        keras.layers.DepthwiseConv2D,
-        keras.layers.SeparableConv2D,
-    ),
+    "conv": tuple(getattr(keras.layers, name) for name in _CONVOLUTIONS),
     "dense": (keras.layers.Dense,),
     "all": (keras.layers.Layer,),
 }
+IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+_KERNELS = (  # names of a layer's penalties, and of the kernels that they apply to
+    ("kernel_regularizer", "kernel"),
+    ("depthwise_regularizer", "kernel"),
+    ("depthwise_regularizer", "depthwise_kernel"),
+    ("pointwise_regularizer", "pointwise_kernel"),
+)
+UNKNOWN_WHEN_EMPTY = ("input_axes", "output_axes")  # null in files of newer Keras, unknown to older
+
+
+class ParameterCounts(NamedTuple):
+    """The number of parameters of a network: in total, trainable and frozen."""
+
+    total: int
+    trainable: int
+    frozen: int
 
 
 def build(classes, size=128, widths=(16, 32, 64, 96, 96), dropout=0.0, name="network"):
     """Build a narrow VGG16: its 13 convolutions and their names, then one dense layer of logits.
 
-    Takes images (N, size, size, 3) in 0-255, gives `classes` logits. `widths` are the channels of
-    the five blocks. Seed the weights beforehand with `keras.utils.set_random_seed`.
+    Takes images (N, size, size, 3) in 0-255, returns `classes` logits. `widths` are the channels of
+    the five blocks. Weights are random: call `keras.utils.set_random_seed` first.
     Raises ValueError for a size below 32 or anything but five widths. (Simonyan & Zisserman 2015)
     """
     if classes < 1 or size < 32 or len(widths) != 5 or min(widths) < 1 or not 0 <= dropout < 1:
         raise ValueError(
-            "build wants classes >= 1, size >= 32, five widths >= 1 and dropout in [0, 1), "
+            "build needs classes >= 1, size >= 32, five widths >= 1 and dropout in [0, 1), "
             f"not classes={classes}, size={size}, widths={tuple(widths)}, dropout={dropout}."
         )
     image = keras.Input((size, size, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
     for block, width in enumerate(widths, start=1):
         for conv in range(1, 3 if block < 3 else 4):
-            x = keras.layers.Conv2D(
-                width,
-                3,
-                padding="same",
-                activation="relu",
-                kernel_initializer="he_normal",
-                name=f"block{block}_conv{conv}",
-            )(x)
+            look = dict(padding="same", activation="relu", kernel_initializer="he_normal")
+            x = keras.layers.Conv2D(width, 3, name=f"block{block}_conv{conv}", **look)(x)
         x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     return keras.Model(image, keras.layers.Dense(classes, name="scores")(x), name=name)
 
 
+def vgg16(classes=2, weights=None, size=224, dropout=0.5, name="vgg16"):
+    """Build the photo course's VGG16: 13 convolutions, two dense layers of 512, one of logits.
+
+    Takes RGB images (N, size, size, 3) in 0-255, converts them to BGR and subtracts ImageNet's mean
+    colour. All layers are in one list, under VGG's names; 27,823,938 parameters by default.
+
+    weights: of the convolutions: None for random ones (call `keras.utils.set_random_seed` first),
+    "imagenet", or a file for `keras.applications.VGG16(include_top=False)`.
+    Raises ValueError for impossible sizes, FileNotFoundError for a missing file, and DownloadError
+    if the download fails. (Simonyan & Zisserman 2015)
+    """
+    if classes < 1 or size < 32 or not 0 <= dropout < 1:
+        raise ValueError(
+            "vgg16 needs classes >= 1, size >= 32 and dropout in [0, 1), "
+            f"not classes={classes}, size={size}, dropout={dropout}."
+        )
+    if weights == "imagenet":
+        weights = imagenet.weights("vgg16")
+    weights = Path(weights).expanduser() if weights is not None else None
+    if weights and not weights.is_file():
+        raise FileNotFoundError(f'No weights file {weights}: give a file, "imagenet" or None.')
+    dense = [keras.layers.Dense(512, activation="relu", name=f"fc{number}") for number in (1, 2)]
+    dense[0].build((None, 512 * (size // 32) ** 2))  # drawing its weights takes most memory: first
+    image = keras.Input((size, size, 3), name="image")
+    minus_mean = [-value for value in IMAGENET_MEAN_BGR]
+    x = keras.layers.Rescaling(1.0, offset=minus_mean, name="minus_mean")(image[..., ::-1])
+    convolutions = keras.applications.VGG16(False, weights and str(weights), input_tensor=x)
+    x = keras.layers.Flatten(name="flatten")(convolutions.output)
+    for number, layer in enumerate(dense, start=1):
+        x = keras.layers.Dropout(dropout, name=f"dropout{number}")(layer(x))
+    return keras.Model(image, keras.layers.Dense(classes, name="scores")(x), name=name)
+
+
+def load(path):
+    """Load a network from a `.keras` file, in safe mode: the file cannot run code.
+
+    Raises FileNotFoundError, or ValueError for a file that is damaged or not a Keras network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no network file {path}.")
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            cut = file.read(2) == b"PK"
+        fault = "is truncated: copy it again" if cut else "is not a .keras file: save with Keras 3"
+        raise ValueError(f"{path} {fault}.")
+    with zipfile.ZipFile(path) as archive:
+        if "config.json" not in archive.namelist():
+            raise ValueError(f"{path} is a zip file but not a .keras file: it has no config.json.")
+    try:
+        network = _load(path)
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path} cannot be loaded as a Keras network: {reason}") from error
+    if not isinstance(network, keras.Model):
+        raise ValueError(f"{path} holds a {type(network).__name__}, not a whole network.")
+    return network
+
+
+def _load(path):
+    """Load a file; if a newer Keras wrote it, without the entries that this version rejects."""
+    with zipfile.ZipFile(path) as archive:
+        written = archive.read("config.json").decode("utf-8")
+        if not any(f'"{name}": null' in written for name in UNKNOWN_WHEN_EMPTY):
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+
+        def without_empty(entry):
+            return {k: v for k, v in entry.items() if v is not None or k not in UNKNOWN_WHEN_EMPTY}
+
+        known = json.dumps(json.loads(written, object_hook=without_empty))
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, path.name)
+            with zipfile.ZipFile(copy, "w") as target:
+                for name in archive.namelist():
+                    target.writestr(name, known if name == "config.json" else archive.read(name))
+            return keras.models.load_model(copy, compile=False, safe_mode=True)
+
+
+def save(network, path):
+    """Save a network as a `.keras` file, completely or not at all.
+
+    Raises ValueError for another suffix, FileNotFoundError for a missing folder.
+    """
+    path = Path(path)
+    if path.suffix != ".keras":
+        raise ValueError(f"Save a network as a .keras file, not as {path.name}.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.keras")
+    try:
+        network.save(unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def layer_names(network, kind="conv"):
     """Return the names of a network's layers in order: kind "conv", "dense" or "all"."""
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}.")
-    return [name for name, layer in layers(network).items() if isinstance(layer, _KINDS[kind])]
+    return [name for name, layer in layers_of(network).items() if isinstance(layer, _KINDS[kind])]
 
 
 def find_layer(network, name):
-    """Return the layer of that name, as `layer_names` lists it; ValueError if there is none."""
-    named = layers(network)
+    """Return a layer by its name, as listed by `layer_names`; ValueError if there is none."""
+    named = layers_of(network)
     if name not in named:
-        near = difflib.get_close_matches(str(name), named, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"No layer {name!r} in {network.name}.{hint} It has: {', '.join(named)}.")
+        raise _no_such(network, name, named)
     return named[name]
 
 
-def input_shape(network):
-    """Return the shape of a network's input without the batch, None where any length will do.
+def _no_such(network, name, named, what=""):
+    near = difflib.get_close_matches(str(name), named, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    found = f"No layer {name!r}{what} in {network.name}."
+    return ValueError(f"{found}{hint} It has: {', '.join(named)}.")
 
-    Raises ValueError for a network that is not built or takes more than one input.
-    """
+
+def check_built(network):
+    """Raise TypeError unless a network is a `keras.Model`, ValueError unless it is built."""
     if not isinstance(network, keras.Model):
-        raise TypeError(f"A network is a keras.Model, not a {type(network).__name__}.")
+        raise TypeError(f"A network must be a keras.Model, not a {type(network).__name__}.")
     if not network.built:
-        raise ValueError(
-            f"The network {network.name!r} is not built yet: call it once on a batch of images."
-        )
+        raise ValueError(f"The network {network.name!r} is not built yet: call it on some images.")
+
+
+def input_shape(network):
+    """Return the shape of a network's input without the batch, None where any length fits.
+
+    Raises ValueError for a network that is not built or has several inputs.
+    """
+    check_built(network)
     try:
         shape = network.input_shape
-    except AttributeError:  # a subclassed network knows only the shape that it was built with
+    except AttributeError:  # a subclassed network knows only the shape it was built with
         shape = network.get_build_config().get("input_shape")
-        shape = tuple(shape) if isinstance(shape, list) else shape  # as it comes from a file
+        shape = tuple(shape) if isinstance(shape, list) else shape  # when loaded from a file
     if not isinstance(shape, tuple) or not all(n is None or isinstance(n, int) for n in shape):
         raise ValueError(f"The network {network.name!r} must take one input, not {shape}.")
     return shape[1:]
 
 
 def check_images(network, images, bytes_too=False):
-    """Return images as a float32 batch that fits the network, and whether there was but one.
+    """Return images as a float32 batch that fits the network, and whether there was only one.
 
-    With `bytes_too`, uint8 stays uint8, in a quarter of the memory: for what takes it in slices.
-    Accepts uint8 or float (N, H, W, C) or a single (H, W, C), as the network's own input says.
-    Raises ValueError for another shape, NaN or infinity, TypeError for what is not numbers; warns
-    of values that look like 0-1 where a network takes 0-255.
+    images: uint8 or float, (N, H, W, C) or a single (H, W, C), as the network's input requires.
+    bytes_too: keep uint8 as it is, in a quarter of the memory. Raises ValueError for another shape,
+    NaN or infinity, TypeError for anything but numbers; warns if the values look like 0-1.
     """
     shape, images = input_shape(network), np.asarray(images)
     if images.dtype.kind not in "uif":
@@ -122,19 +239,16 @@ def check_images(network, images, bytes_too=False):
         if not (np.isfinite(low) and np.isfinite(high)):
             raise ValueError("The images hold NaN or infinity; they must be finite, 0 to 255.")
         if len(shape) == 3 and shape[-1] == 3 and low >= 0 and 0 < high <= 1:
-            warnings.warn(
-                "These images look like 0-1, but networks here take 0-255: multiply them by 255.",
-                UserWarning,
-                stacklevel=3,
-            )
+            message = "These images look like 0-1, but networks take 0-255: multiply them by 255."
+            warnings.warn(message, UserWarning, stacklevel=3)
     return batch, single
 
 
 def record(network, images, layers, batch_size=16):
-    """Return what layers give for images: `{name: float32 array (N, ...)}`, in one pass.
+    """Return the outputs of layers for images, `{name: float32 array (N, ...)}`, in one pass.
 
-    `layers` is a name or a list of names, see `layer_names`. Raises ValueError for an unknown
-    layer and for one that the network does not call.
+    layers: a name or a list of names, see `layer_names`. Raises ValueError for a layer that is
+    unknown or that the network does not call.
     """
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     for name in names:
@@ -152,10 +266,9 @@ def _outputs(network, x, names):
 
 
 def predict(network, images, batch_size=16):
-    """Return class probabilities (N, classes), float32, also for a network that gives logits.
+    """Return class probabilities (N, classes), float32, also for a network of logits.
 
-    A single sigmoid gives two columns, [1 - p, p]. Raises ValueError for a single linear output,
-    which is a score and has no probability.
+    A single sigmoid gives two columns, [1 - p, p]. Raises ValueError for a single linear output.
     """
     batch, _ = check_images(network, images, bytes_too=True)
     run = compiled(network, _probabilities, signature=(((None, *batch.shape[1:]), "float32"),))
@@ -168,9 +281,120 @@ def _probabilities(network, x):
     if kind == "log_softmax":
         return [tf.exp(tf.cast(output, tf.float32))]
     if kind == "linear" and values.shape[1] == 1:
-        raise ValueError("The network has one linear output: a score, which is no probability.")
+        raise ValueError("The network has one linear output: a score, not a probability.")
     if kind == "linear":
         return [tf.nn.softmax(values)]
     output = tf.cast(output, tf.float32)
     single = kind == "sigmoid" and output.shape[1] == 1
     return [tf.concat([1 - output, output], axis=1) if single else output]
+
+
+def parameter_counts(network):
+    """Return how many parameters a network has: `(total, trainable, frozen)`.
+
+    Shared weights count once. Batch-normalization statistics, which no gradient changes, count as
+    frozen. Raises ValueError for a network that is not built.
+    """
+    check_built(network)
+    total = sum(math.prod(weight.shape) for weight in network.weights)
+    trainable = sum(math.prod(weight.shape) for weight in network.trainable_weights)
+    return ParameterCounts(total, trainable, total - trainable)
+
+
+def frozen(network, upto=None):
+    """Return a copy of a network with its first layers frozen, up to and including `upto`.
+
+    upto: a layer's name, as `layer_names(network, "all")` lists it; or a block, "block3" or just 3,
+    which ends with the last layer whose name begins with "block3_"; None or 0 freezes nothing.
+    All later layers are trainable. The copy has the same weights; compile it before training.
+    Raises ValueError for an unknown block or layer.
+    """
+    copy = _copied(network)
+    for layer in (*_networks(copy), *layers_of(copy).values()):
+        layer.trainable = True  # one by one: a network passes it on only if it changes
+    if upto:
+        named = layers_of(copy)
+        name = f"block{upto}" if str(upto).isdigit() else str(upto)
+        block = [other for other in named if other.rpartition("/")[2].startswith(f"{name}_")]
+        if name not in named and not block:
+            raise _no_such(network, name, named)
+        last = name if name in named else block[-1]
+        for layer in list(named.values())[: list(named).index(last) + 1]:
+            layer.trainable = False
+    return copy
+
+
+def penalized(network, l1=0.0, l2=0.0, layers=None):
+    """Return a copy of a network with penalties on its weights, added to the training loss.
+
+    Arguments:
+        l1, l2: 0 or more; l1 * sum |w| + l2 * sum w^2 is added for each kernel w (lasso, ridge, or
+            both, the elastic net). They replace earlier penalties, so zeros remove them.
+        layers: a name or a list of names; None for every layer with a kernel.
+
+    Biases and frozen layers are not penalized. The copy has the same weights; compile it before
+    training. Raises ValueError for a negative penalty and for a layer that is unknown or has no
+    kernel. (Tibshirani 1996, Zou & Hastie 2005)
+    """
+    if not (0 <= l1 < math.inf and 0 <= l2 < math.inf):
+        raise ValueError(f"Penalties must be 0 or more, not l1={l1}, l2={l2}.")
+    copy = _copied(network)
+    kernels = {name: list(_kernels(layer)) for name, layer in layers_of(copy).items()}
+    kernels = {name: found for name, found in kernels.items() if found}
+    names = kernels if layers is None else (layers,) if isinstance(layers, str) else layers
+    penalty = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
+    for name in names:
+        if name not in kernels:
+            raise _no_such(network, name, kernels, " with a kernel")
+        for layer, attribute, kernel in kernels[name]:
+            setattr(layer, attribute, penalty)  # this is saved with the network,
+            kernel.regularizer = penalty  # and this counts in its loss
+    return copy
+
+
+def _networks(network):
+    """Return a network and those nested in it, the outer before the inner."""
+    inner = [layer for layer in network.layers if isinstance(layer, keras.Model)]
+    return [network, *(deeper for layer in inner for deeper in _networks(layer))]
+
+
+def _kernels(layer):
+    for penalty, kernel in _KERNELS:
+        if hasattr(layer, penalty) and isinstance(getattr(layer, kernel, None), keras.Variable):
+            yield layer, penalty, getattr(layer, kernel)
+
+
+def _copied(network):
+    """Return a copy of a network, not compiled: same weights, random seeds, penalties, freezing."""
+    check_built(network)
+    classes = {type(part).__name__: type(part) for part in (network, *layers_of(network).values())}
+    random_numbers = random.getstate()  # Keras seeds new layers from it
+    try:
+        with warnings.catch_warnings():
+            # A lambda is unsafe in a file, but this is not saved.
+            warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
+            config = keras.saving.serialize_keras_object(network)
+            config.pop("compile_config", None)
+            copy = keras.saving.deserialize_keras_object(config, classes, safe_mode=False)
+            for own, twin in zip(network.variables, copy.variables, strict=True):
+                twin.assign(own)
+                twin.regularizer = own.regularizer
+            _follow(network, copy)
+    except (NotImplementedError, TypeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"The network {network.name!r} cannot be copied. A custom class needs a get_config() "
+            f"that returns all arguments of its __init__. Keras reports: {reason}"
+        ) from error
+    finally:
+        random.setstate(random_numbers)
+    return copy
+
+
+def _follow(network, copy):
+    """Give a copy the frozen layers and penalties that a custom `get_config` may leave out."""
+    pairs = zip(layers_of(network).values(), layers_of(copy).values(), strict=True)
+    for layer, twin in reversed(list(pairs)):  # parents before their children
+        twin.trainable = layer.trainable
+        for _, penalty, _ in _kernels(layer):
+            setattr(twin, penalty, getattr(layer, penalty))

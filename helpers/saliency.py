@@ -1,24 +1,25 @@
-"""Saliency: which pixels does the score of a class hang on?
+"""Saliency maps: which pixels does the score of a class depend on?
 
-The gradient asks what a small change of each pixel would do to the score, here and now. Two ways
-ask at many points and take the mean: *SmoothGrad* at copies of the picture with noise, because the
-slope at one point flickers; *integrated gradients* on the straight way from a baseline b to the
-picture x, because then nothing is lost. With steps t = 1/2n, 3/2n, ... the sum
+The gradient says what a small change of each pixel would do to the score, at one point. Two methods
+average it over many points. *SmoothGrad* uses copies of the image with added noise, because the
+gradient at a single point is noisy. *Integrated gradients* uses points on the straight line from a
+baseline b to the image x. With steps t = 1/2n, 3/2n, ... its values
 
     (x - b) * mean over t of  d s / d x  at  b + t (x - b)
 
-adds up, over all pixels, to s(x) - s(b): what the picture has that the baseline has not.
+add up, over all pixels, to s(x) - s(b): the whole difference in score is explained.
 """
 
 import numpy as np
 import tensorflow as tf
 
 from helpers import gradients
+from helpers.core.arguments import baseline_like, check_count
+from helpers.core.progress import portions
+from helpers.core.tracing import compiled
 from helpers.networks import check_images
-from helpers.runtime import check_count, portions
-from helpers.tracing import compiled
 
-PICTURES, PIXELS = 16, 2**20  # in memory at once, at most; more of them would be no faster
+PICTURES, PIXELS = 16, 2**20  # at most, in memory at once; more would be no faster
 
 
 def gradient(network, images, target=None, batch_size=16):
@@ -26,32 +27,34 @@ def gradient(network, images, target=None, batch_size=16):
 
     float32 in the images' shape, signed, in units of score per grey level (0-255). `target` is None
     (the predicted class), an int, or one int per image. Raises ValueError for images that do not
-    fit the network and a target out of range. (Simonyan 2013)
+    fit the network and for a target out of range. (Simonyan 2013)
     """
     return gradients.gradient(network, images, target, batch_size=batch_size)
 
 
 def guided_gradient(network, images, target=None, batch_size=16):
-    """Return the gradient in which each ReLU passes back only what is positive.
+    """Return the gradient with every ReLU passing back only positive values.
 
-    Otherwise as `gradient`. Raises ValueError where the network has no ReLU. (Springenberg 2014)
+    Otherwise like `gradient`. Raises ValueError where the network has no ReLU. (Springenberg 2014)
     """
     return gradients.gradient(network, images, target, guided=True, batch_size=batch_size)
 
 
 def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0):
-    """Return the mean gradient over noisy copies of each image.
+    """Return the mean gradient over noisy copies of each image: signed float32 in their shape.
 
-    `samples` copies get normal noise whose standard deviation is `noise` times the image's range
-    (its highest less its lowest value); every image gets the same noise, so a batch of one equals a
-    row of the batch. The target None is the class predicted without noise. float32 in the images'
-    shape, signed. Raises ValueError as `gradient`, and for samples < 1, a noise or a seed below 0.
-    (Smilkov 2017)
+    Arguments:
+        target: as in `gradient`; None is the class predicted without noise.
+        samples: how many copies, 1 or more.
+        noise: standard deviation of the noise, as a share of the image's range (max - min).
+        seed: 0 or more. All images get the same noise, so a batch of one equals a row of a batch.
+
+    Raises ValueError as `gradient` does. (Smilkov 2017)
     """
     check_count("samples", samples, 1)
     check_count("seed", seed, 0)
     if not 0 <= noise < np.inf:
-        raise ValueError(f"noise is a share of the image's range, 0 or more, not {noise!r}.")
+        raise ValueError(f"noise must be a share of the image's range, 0 or more, not {noise!r}.")
     batch, single = check_images(network, images)
     spreads = np.float32(noise * np.ptp(batch.reshape(len(batch), -1), axis=1))
     seeds = np.full(len(batch), seed, np.int64)
@@ -61,10 +64,10 @@ def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0
 
 
 def _with_noise(picture, numbers, spread, seed):
-    """Return a noisy copy (n, H, W, C) for each number; numbers follow one another.
+    """Return a noisy copy for each of these consecutive numbers: (n, H, W, C).
 
-    Philox, the generator, counts, and makes four numbers of each count. So a copy's noise can be
-    had without that of the copies before it, and does not hang on how many are asked for at once.
+    The generator (Philox) is counter-based and makes four values per count. So a copy's noise
+    depends neither on the copies before it nor on how many are computed at once.
     """
     counts = -(-picture.shape.num_elements() // 4)
     key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=(seed, 0))
@@ -76,12 +79,12 @@ def _with_noise(picture, numbers, spread, seed):
 
 
 def integrated_gradients(network, images, target=None, baseline=0.0, steps=50):
-    """Return how much each pixel adds to the score on the way from a baseline to the image.
+    """Return how much each pixel contributes to the score, from a baseline to the image.
 
-    float32 in the images' shape, signed, in units of score: the values of an image add up to its
-    score less the baseline's (`metrics.completeness_gap` measures how nearly). `baseline` is a
-    number (0 is black) or an array that broadcasts to the images. Raises ValueError as `gradient`,
-    and for steps < 1 or a baseline that does not fit. (Sundararajan 2017, by the midpoint rule)
+    float32 in the images' shape, signed, in units of score: an image's values add up to its score
+    minus the baseline's (`metrics.completeness_gap` measures how closely). `baseline` is a number
+    (0 is black) or an array that broadcasts to the images; `steps` is 1 or more. `target` and
+    errors are as in `gradient`. (Sundararajan 2017, with the midpoint rule)
     """
     check_count("steps", steps, 1)
     batch, single = check_images(network, images)
@@ -94,34 +97,18 @@ def integrated_gradients(network, images, target=None, baseline=0.0, steps=50):
 
 
 def _on_the_way(picture, shares, start):
-    """Return the points (n, H, W, C) that lie these shares of the way from start to picture."""
+    """Return the points (n, H, W, C) at these shares of the way from start to picture."""
     shares = tf.reshape(shares, (-1, *[1] * picture.shape.rank))
     return start + shares * (picture - start)
 
 
-def baseline_like(batch, baseline):
-    """Return a baseline, a number or an array, in the shape of a batch; ValueError if it cannot."""
-    start = np.asarray(baseline, np.float32)
-    try:
-        start = np.broadcast_to(start, batch.shape)
-    except ValueError:
-        raise ValueError(
-            f"baseline must be a number or of the images' shape {batch.shape[1:]}, "
-            f"not {start.shape}."
-        ) from None
-    if not np.isfinite(start).all():
-        raise ValueError("The baseline holds NaN or infinity; it must be finite, 0 to 255.")
-    return start
-
-
 def _mean_gradients(network, batch, target, asked, points, given, label):
-    """Return the gradient's mean over the points `asked` for each image, (N, H, W, C).
+    """Return the gradient's mean over all points computed for each image: (N, H, W, C).
 
     `points(picture, some of asked, *given for the picture)` is traced and returns (n, H, W, C).
     """
-    targets = gradients.check_target(network, batch, target)
-    if target is None:  # once, at the image itself: a noisy copy might be another class's
-        targets = gradients.scores(network, batch).argmax(axis=1).astype(np.int32)
+    # Chosen once, for the image itself: a noisy copy might be classified differently.
+    targets = gradients.chosen_targets(network, batch, target)
     tensors = targets, batch, *given
     signature = ((None,), asked.dtype.name), *((t.shape[1:], t.dtype.name) for t in tensors)
     run = compiled(network, _summed_gradient, points, signature=signature)

@@ -1,8 +1,7 @@
-"""Train a network, plainly or against an adversary, and pick up where an interruption left off.
+"""Train a network, optionally against an adversary, and resume after an interruption.
 
 The adversary changes each training picture, within a ball of L2 radius `epsilon`, so that the loss
-rises; the network then learns from the changed picture (Madry et al., 2018; Engstrom et al., 2019).
-With `epsilon=0` there is no adversary and this is ordinary training.
+rises; the network then learns from the changed picture (Madry et al. 2018, Engstrom et al. 2019).
 """
 
 import math
@@ -12,66 +11,107 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.core.progress import progress
+from helpers.core.tracing import compiled, once
 from helpers.networks import check_images
-from helpers.runtime import progress
 
 
 def train(
-    network,
-    images,
-    labels,
-    epochs,
-    rate=1e-3,
-    epsilon=0.0,
-    ramp=0,
-    attack_steps=2,
-    batch=32,
-    seed=0,
-    checkpoint=None,
-    label="train",
-):
-    """Train a network of logits in place on images (N, H, W, 3) in 0-255 and return its losses.
+    network, inputs, labels, epochs, rate=1e-3, schedule="warm", batch=32, seed=0, order=None,
+    augmented=True, epsilon=0.0, ramp=0, attack_steps=2, until=None, checkpoint=None, label=None,
+):  # fmt: skip
+    """Train a network of logits in place and return its mean loss in each epoch, a list of floats.
 
-    epochs: whole passes over the images, in a new order each time; the learning rate rises for half
-    an epoch to `rate` and falls to zero along a cosine. epsilon: the adversary's L2 radius, pixels
-    counted in 0-1, reached after `ramp` epochs. checkpoint: a file (.npz) that is written after
-    each epoch; when it is there already, training goes on from it. Only trainable variables move.
-    Raises ValueError for images that do not fit the network or labels that do not fit its classes.
+    Adam minimizes the cross-entropy plus the network's own penalties. Only trainable variables
+    change. The same arguments give the same network.
+
+    Arguments:
+        network: a built network that returns logits (N, classes).
+        inputs: (N, ...), such as images (N, H, W, 3) in 0-255, or features.
+        labels: int (N,), 0 to classes - 1.
+        epochs: passes over the inputs, 1 or more.
+        rate: the learning rate. schedule: "constant"; "cosine", from `rate` to zero; or "warm",
+            a cosine after half an epoch of warm-up.
+        batch: inputs per step.
+        seed: for the order of the inputs and all random changes.
+        order: a fixed order of the inputs for every epoch, int (N,); None shuffles them.
+        augmented: change the images at random before each step, see `augment`.
+        epsilon: the adversary's L2 radius, for pixels in 0-1, reached after `ramp` epochs; 0 for
+            ordinary training. The adversary takes `attack_steps` steps.
+        until: a function of the losses so far; training stops after an epoch for which it is true.
+        checkpoint: an .npz file, written after each epoch; if it exists, training resumes from it.
+        label: of the progress bar; None shows none.
+
+    Raises ValueError for inputs and labels that do not fit the network, and an unknown schedule.
     """
-    check_images(network, images[:1])
-    classes = network.output_shape[-1]
-    if len(labels) != len(images) or not 0 <= np.min(labels) <= np.max(labels) < classes:
-        raise ValueError(f"give one label, 0 to {classes - 1}, for each of {len(images)} images")
-    optimizer = keras.optimizers.Adam(rate)
-    optimizer.build(network.trainable_variables)
-    step = _step_function(network, optimizer, attack_steps, tuple(images.shape[1:]))
+    check_images(network, inputs[:1])
+    labels, classes = np.asarray(labels, np.int64), network.output_shape[-1]
+    fit = len(labels) == len(inputs) > 0 and 0 <= labels.min() <= labels.max() < classes
+    if not fit:
+        raise ValueError(
+            f"give one label, 0 to {classes - 1}, for each of {len(inputs)} inputs, "
+            f"not {len(labels)} labels"
+        )
+    if schedule not in ("constant", "cosine", "warm"):
+        raise ValueError(f'schedule must be "constant", "cosine" or "warm", not {schedule!r}')
+    steps = math.ceil(len(inputs) / batch)
+    optimizer = _adam(network, schedule, rate, epochs * steps)
+    signature = (
+        ((None, *inputs.shape[1:]), "float32"), ((None,), "int64"), ((2,), "int32"), ((), "float32")
+    )  # fmt: skip
+    attacks = attack_steps if epsilon else 0
+    step = compiled(network, _step, optimizer, augmented, attacks, signature=signature)
     losses = _resume(checkpoint, network, optimizer)
-    order, steps = np.random.default_rng(seed), math.ceil(len(images) / batch)
+    rng = np.random.default_rng(seed)
     for epoch in range(epochs):
-        shuffled = order.permutation(len(images))
+        shuffled = rng.permutation(len(inputs)) if order is None else order
         if epoch < len(losses):
             continue
-        total = 0.0
-        for number in progress(range(steps), label=f"{label} {epoch + 1}/{epochs}"):
+        total, numbers = 0.0, range(steps)
+        named = label and progress(numbers, label=f"{label} {epoch + 1}/{epochs}")
+        for number in named or numbers:
             rows = shuffled[number * batch : (number + 1) * batch]
             done = epoch + number / steps
-            optimizer.learning_rate = rate * min(
-                (done + 0.02) * 2, 0.5 + 0.5 * math.cos(math.pi * done / epochs)
-            )
+            if schedule == "warm":
+                falling = 0.5 + 0.5 * math.cos(math.pi * done / epochs)
+                optimizer.learning_rate = rate * min((done + 0.02) * 2, falling)
             radius = 255 * epsilon * min(1.0, done / ramp if ramp else 1.0)
             key = np.array([seed, epoch * steps + number], np.int32)
-            batch_images = tf.constant(images[rows], tf.float32)
-            total += float(step(batch_images, tf.constant(labels[rows]), key, radius)) * len(rows)
-        losses.append(total / len(images))
+            chosen = tf.constant(inputs[rows], tf.float32), tf.constant(labels[rows])
+            (loss,) = step(*chosen, tf.constant(key), tf.constant(radius, tf.float32))
+            total += float(loss) * len(rows)
+        losses.append(total / len(inputs))
         _save(checkpoint, network, optimizer, losses)
+        if until and until(losses):
+            break
     return losses
 
 
-def augment(images, key):
-    """Return images moved, mirrored, tinted, blurred and made noisy at random; key: two ints.
+def _adam(network, schedule, rate, steps):
+    """Return an Adam in its initial state for a network's trainable variables.
 
-    Moving them far, so that parts leave the picture, makes a network keep its evidence in place:
-    what it notes beside the animal may fall off the edge.
+    TensorFlow never frees what it traces for an optimizer, ten megabytes. So each network keeps one
+    optimizer, except for the cosine schedule, which is part of the trace.
+    """
+    weights = network.trainable_variables
+    if schedule == "cosine":
+        adam = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
+    else:
+        adam = once(network, ("adam", *map(id, weights)), keras.optimizers.Adam)
+    if not adam.built:
+        adam.build(weights)
+    for variable in adam.variables:
+        variable.assign(np.zeros(variable.shape, variable.dtype))
+    if schedule != "cosine":
+        adam.learning_rate = rate
+    return adam
+
+
+def augment(images, key):
+    """Return images randomly moved, mirrored, tinted, blurred and made noisy; key: two ints.
+
+    Large shifts, which crop parts of the animal, make a network keep its evidence in place:
+    evidence stored beside the animal may be lost at the edge.
     """
     count, keys = tf.shape(images)[0], tf.random.split(key, 7)
 
@@ -95,19 +135,15 @@ def moved(images, key, shift=0.28, zoom=0.25):
     offset = side * (shift * random[:, 1:] + (1 - scale[:, None]) / 2)
     rows = (scale, zero, offset[:, 0], zero, scale, offset[:, 1], zero, zero)
     return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=tf.stack(rows, axis=1),
-        output_shape=tf.shape(images)[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="NEAREST",
-    )
+        images=images, transforms=tf.stack(rows, axis=1), output_shape=tf.shape(images)[1:3],
+        fill_value=0.0, interpolation="BILINEAR", fill_mode="NEAREST",
+    )  # fmt: skip
 
 
 def attack(network, images, labels, key, radius, steps):
     """Return images changed within an L2 ball of `radius` (pixels in 0-255) so that the loss rises.
 
-    Projected gradient ascent: `steps` steps, each followed by a return into the ball.
+    Projected gradient ascent: `steps` steps, each followed by a projection into the ball.
     """
     change = _to_length(tf.random.stateless_normal(tf.shape(images), key), radius * 0.5)
     for _ in range(steps):
@@ -129,33 +165,23 @@ def _loss(logits, labels):
     return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 
 
-def _step_function(network, optimizer, attack_steps, shape):
+def _step(network, inputs, labels, key, radius, optimizer, augmented, attack_steps):
+    """Take one step of Adam; return the loss before it."""
+    if augmented:
+        inputs = augment(inputs, key)
+    if attack_steps:
+        inputs = tf.cond(
+            radius > 0.0,
+            lambda: attack(network, inputs, labels, key, radius, attack_steps),
+            lambda: inputs,
+        )
     variables = network.trainable_variables
-
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec((None, *shape), tf.float32),
-            tf.TensorSpec((None,), tf.int64),
-            tf.TensorSpec((2,), tf.int32),
-            tf.TensorSpec((), tf.float32),
-        ],
-        autograph=False,
-    )
-    def step(images, labels, key, radius):
-        images = augment(images, key)
-        if attack_steps:
-            images = tf.cond(
-                radius > 0.0,
-                lambda: attack(network, images, labels, key, radius, attack_steps),
-                lambda: images,
-            )
-        with tf.GradientTape() as tape:
-            loss = _loss(network(images, training=True), labels)
-            loss /= tf.cast(tf.shape(images)[0], tf.float32)
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
-
-    return step
+    with tf.GradientTape() as tape:
+        loss = _loss(network(inputs, training=True), labels)
+        loss /= tf.cast(tf.shape(inputs)[0], tf.float32)
+        loss += sum(network.losses)
+    optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+    return [loss]
 
 
 def _save(path, network, optimizer, losses):

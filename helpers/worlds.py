@@ -1,7 +1,7 @@
-"""A world: pictures, their labels, what is known of their parts, a network that tells them apart.
+"""A world: pictures, their labels and parts, and a network that classifies them.
 
-`load_world()` opens the drawn world that comes with the course, or photographs.
-Every lesson runs in either. What takes time is computed when it is first asked for, and kept.
+`load_world()` opens the drawn world that comes with the course, or photographs. Every lesson runs
+in either. Whatever takes time is computed on first use and cached.
 """
 
 import functools
@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import cache, drawn, runtime
+from helpers import drawn
+from helpers import photos as photographs
+from helpers.core import cache
+from helpers.core.paths import NETWORKS
+from helpers.core.progress import progress
 
 NAMES = ("drawn", "photos")
 PER_CLASS, PER_OTHER_KIND = 600, 400  # drawn pictures to train on
-NETWORKS = Path(__file__).resolve().parent.parent / "data" / "networks"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +46,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Everything a lesson needs, unchangeable: splits `train` and `test`, names and a `network`.
+    """Everything a lesson needs, read-only: splits `train` and `test`, names and a `network`.
 
-    `class_names` are in the order of the labels and of the network's outputs; `part_names` in the
-    order of the part ids, empty where parts are unknown. The splits and the network are read,
-    drawn or computed on first use.
+    `class_names` are in the order of the labels and of the network's outputs, `part_names` in the
+    order of the part ids, empty if parts are unknown. Splits and network are loaded on first use.
     """
 
     name: str
@@ -68,68 +70,65 @@ class World:
 
     @functools.cached_property
     def network(self):
-        """The network that tells this world's classes apart, a `keras.Model`."""
+        """The network that classifies this world's pictures, a `keras.Model`."""
         return self._network(self)
 
     @staticmethod
     def load_network(name):
         """Load another network of the course, such as "pets_robust"; ValueError lists them all.
 
-        "inception_v3", for dreams, is downloaded at first (88 MB, see `imagenet`).
+        "inception_v3", for deep dreams, is downloaded on first use (88 MB).
         """
-        from helpers import imagenet, networks  # here, as they load TensorFlow
+        from helpers import networks  # here: it loads TensorFlow
 
         if name == "inception_v3":
-            return imagenet.inception_v3()
+            return photographs.imagenet.inception_v3()
         there = sorted(path.stem for path in NETWORKS.glob("*.keras"))
         if not there:
-            raise FileNotFoundError(f"{NETWORKS} holds no networks; clone the whole course again")
+            raise FileNotFoundError(f"{NETWORKS} has no networks; clone the whole course again")
         if name not in there:
-            raise ValueError(
-                f"no network is called {name!r}; there are {', '.join(there)} and inception_v3"
-            )
+            known = ", ".join([*there, "inception_v3"])
+            raise ValueError(f"unknown network {name!r}; choose one of {known}")
         return networks.load(NETWORKS / f"{name}.keras")
 
 
 def load_animals(cache=None):
-    """Return a `Split` of the ten kinds that are neither cat nor dog, to learn from beforehand.
+    """Return a `Split` of the ten kinds that are neither cat nor dog, for pre-training.
 
-    400 pictures of each of `drawn.OTHERS`, in turn, drawn on first use and kept in the cache.
+    400 pictures of each of `drawn.OTHERS`, alternating, drawn on first use and cached.
     """
     return Split(**_drawn_train(cache, drawn.OTHERS, PER_OTHER_KIND))
 
 
 def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
-    """Open the drawn world or photographs: pictures, labels, parts and a network in one object.
+    """Open the drawn world or photographs: a `World` of pictures, labels, parts and a network.
 
-    name: "drawn" (the default) or "photos". network: a `.keras` file to use in place of the world's
-    own. photos: a folder of pictures, laid out as `helpers.photos` says. cache: a folder for what
-    takes time to compute. mirror: where to download from, see `downloads.fetch`. Whatever is not
-    given is taken from COURSE_WORLD, COURSE_NETWORK, COURSE_PHOTOS, COURSE_CACHE and COURSE_MIRROR;
-    where COURSE_PHOTOS is set, COURSE_NETWORK is meant for these photos, and the drawn world keeps
-    its own network. The photos world without a folder is `oxford_pets`, without a network VGG16
-    (`bottleneck`); both are downloaded at first. A network given for it whose classes are not the
-    photos' is taken as a base, and a head for them is fitted on it (`heads`). Returns a `World`.
-    Raises ValueError for an unknown name, FileNotFoundError for a network that is not there,
-    ValueError for one that does not fit and for a folder without labelled pictures, DownloadError
-    for what cannot be had. Pictures that cannot be read are named in a warning.
+    Arguments, with the environment variable that sets the default:
+        name: "drawn" or "photos"; COURSE_WORLD, else "drawn".
+        network: a `.keras` file to use instead of the world's own network; COURSE_NETWORK, which
+            the drawn world ignores if COURSE_PHOTOS is set.
+        photos: a folder of labelled pictures, laid out as described in `helpers.photos.folder`;
+            COURSE_PHOTOS, else the photos world downloads the Oxford-IIIT pets.
+        cache: a folder for downloaded and computed files; COURSE_CACHE.
+        mirror: an address or a folder to download from; COURSE_MIRROR.
+
+    The photos world uses VGG16, downloaded on first use, unless a network is given. If that was
+    trained for other classes, a new head is fitted on its features (`transfer.fit_head`).
+    Raises ValueError for an unknown name, a network that does not fit or a folder without labels,
+    FileNotFoundError for a missing network file, and DownloadError for a failed download.
     """
     name = name or os.environ.get("COURSE_WORLD") or NAMES[0]
     if name not in NAMES:
-        raise ValueError(f"no world is called {name!r}; there are {', '.join(NAMES)}")
+        raise ValueError(f"unknown world {name!r}; choose one of {', '.join(NAMES)}")
     if name == "photos" or not os.environ.get("COURSE_PHOTOS"):
         network = network or os.environ.get("COURSE_NETWORK") or None
     if network is not None:
         network = Path(network).expanduser()
         if not network.is_file():
-            raise FileNotFoundError(f"there is no network file {network}: see COURSE_NETWORK")
+            raise FileNotFoundError(f"there is no network file {network}; check COURSE_NETWORK")
     if name == "drawn":
         return _drawn_world(network, cache)
-    from helpers import photo_world  # here, as it loads TensorFlow
-
-    folder = photos or os.environ.get("COURSE_PHOTOS")
-    *names, load, network = photo_world.choose(network, folder, cache, mirror)
-    return World("photos", *names, lambda part: Split(*load(part)), network)
+    return _photo_world(network, photos or os.environ.get("COURSE_PHOTOS"), cache, mirror)
 
 
 def _drawn_world(path, cache_folder):
@@ -147,30 +146,73 @@ def _drawn_world(path, cache_folder):
 
 
 def _fitting_the_drawn(path):
-    """Load a network; ValueError where it does not fit the drawn pictures and classes."""
-    from helpers import heads, networks  # here, as they load TensorFlow
+    """Load a network; ValueError if it does not fit the drawn pictures and classes."""
+    from helpers import networks, transfer  # here: they load TensorFlow
 
     network, side = networks.load(path), drawn.SIZE
-    height, width = heads.image_size(network, free=side)
+    height, width = transfer.image_size(network, free=side)
     if (height, width) != (side, side):
         raise ValueError(
-            f"{path} takes pictures of {height}x{width} pixels, the drawn world's have "
+            f"{path} takes pictures of {height}x{width} pixels, but the drawn world has "
             f"{side}x{side}; unset COURSE_NETWORK, or use this network in the photos world"
         )
-    count, names = heads.class_count(network), ", ".join(drawn.PETS)
+    count, names = transfer.class_count(network), ", ".join(drawn.PETS)
     if count != len(drawn.PETS):
-        raise ValueError(f"{path} tells {count or 'no'} classes apart; wanted one for {names}")
+        raise ValueError(f"{path} has {count or 'no'} classes; the drawn world has {names}")
     return network
 
 
 def _drawn_train(cache_folder, kinds, count):
-    """Return images, labels and parts of drawings to train on: drawn once, then kept."""
+    """Return images, labels and parts of drawings to train on: drawn once, then cached."""
 
-    def draw(number, progress=None):
-        columns = drawn.dataset(kinds, number, progress=progress)
+    def draw(number, bar=None):
+        columns = drawn.dataset(kinds, number, progress=bar)
         return dict(zip(("images", "labels", "parts"), columns, strict=True))
 
-    bar = functools.partial(runtime.progress, label="drawing the training set")
-    key = cache.digest(draw(3)["images"], count)  # drawn another way, it is another file
+    bar = functools.partial(progress, label="drawing the training set")
+    key = cache.digest(draw(3)["images"], count)  # another way of drawing is another file
     file = cache.folder(cache_folder) / f"drawn-train-{key}.npz"
     return cache.arrays(file, lambda: draw(count, bar))
+
+
+def _photo_world(path, folder, cache_folder, mirror):
+    """Return the world of a folder's photos, or Oxford's, and of a network's file, or VGG16.
+
+    Downloads happen here, the smaller first; everything else is computed on first use.
+    """
+    from helpers import networks, transfer  # here: they load TensorFlow
+
+    listing = photographs.find(folder) if folder else None
+    base = networks.load(path) if path else None
+    size = transfer.image_size(base) if path else (transfer.FREE_SIZE, transfer.FREE_SIZE)
+    weights = None if path else photographs.imagenet.weights("vgg16", cache_folder, mirror)
+    if folder:
+        names, parts = listing.class_names, ()
+        load = functools.partial(photographs.load, listing, size=size)
+    else:
+        subset = photographs.oxford_pets.fetch(cache_folder, mirror)
+        names, parts = photographs.pet_archives.CLASS_NAMES, photographs.oxford_pets.PART_NAMES
+        load = functools.partial(photographs.oxford_pets.load, subset, size=size)
+
+    def content():
+        if not folder:
+            return cache.digest(subset)
+        pairs = progress(listing.train, label="checking train photos")
+        return [(cache.digest(picture), label) for picture, label in pairs]
+
+    def network(world):
+        kept = cache.folder(cache_folder)
+        if path is None:
+            key = cache.digest(weights, content())
+            return transfer.classifier(weights, world, size[0], key, kept)
+        if transfer.class_count(base) == len(names):
+            return base
+
+        def fit():
+            features = transfer.head_features(base, world.train.images)
+            return transfer.fit_head(features, world.train.labels)
+
+        key = cache.digest(path, content(), size, transfer.HEAD_RECIPE)
+        return transfer.attach_head(base, **cache.arrays(kept / f"head-{key}.npz", fit))
+
+    return World("photos", names, parts, lambda part: Split(*load(part)), network)

@@ -26,10 +26,10 @@ def pytest_collection_finish(session):
 @pytest.fixture
 def impatient(monkeypatch):
     """Downloads wait for nobody, and go to this computer alone."""
-    from helpers import downloads, mirrors
+    from helpers.photos import downloads
 
     monkeypatch.setattr(downloads, "PAUSE", 0)
-    monkeypatch.setattr(mirrors, "TIMEOUT", (2.0, 0.4))
+    monkeypatch.setattr(downloads, "TIMEOUT", (2.0, 0.4))
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.delenv("COURSE_MIRROR", raising=False)

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 from PIL import Image
 
-from helpers.downloads import Source
+from helpers.photos.downloads import Source
 
 COLOURS = {"cat": (200, 60, 50), "dog": (50, 60, 200)}
 

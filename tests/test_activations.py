@@ -148,7 +148,7 @@ def test_many_masks_at_once_are_those_one_by_one():
         (np.zeros((8, 8, 3)), np.zeros(4), {}, "do not fit"),
         (np.zeros((2, 8, 8, 3)), np.zeros((3, 4, 4)), {}, "do not fit"),
         (np.zeros((8, 8, 3)), np.full((4, 4), np.nan), {}, "must be finite"),
-        (np.zeros((8, 8, 3)), np.zeros((4, 4)), {"full": 0}, "full above 0, not 0"),
+        (np.zeros((8, 8, 3)), np.zeros((4, 4)), {"full": 0}, "full None or above 0, not 0"),
     ],
 )
 def test_masks_that_do_not_fit_are_named(image, activation, options, says):
@@ -247,10 +247,10 @@ def test_the_scale_of_iou_is_that_of_masks_thrown_at_random_and_laid_at_best():
         ({"layer": "pool"}, "'pool' has no spatial axes.*Convolutions have: conv1, conv2"),
         ({"parts": np.zeros((2, 16, 16), int)}, r"parts \(2, 16, 16\) do not fit"),
         ({"parts": np.zeros((3, 8, 8), int)}, r"parts \(3, 8, 8\) do not fit"),
-        ({"parts": np.zeros((3, 16, 16))}, "parts must be ids .* not float64"),
-        ({"parts": np.full((3, 16, 16), 2)}, "parts must be ids 0 to 1, .* not 2 to 2"),
-        ({"parts": np.full((3, 16, 16), -1)}, "parts must be ids 0 to 1, .* not -1 to -1"),
-        ({"quantile": 99.5}, "quantile must lie between 0 and 1, not 99.5"),
+        ({"parts": np.zeros((3, 16, 16))}, "parts must be ints .* not float64"),
+        ({"parts": np.full((3, 16, 16), 2)}, "parts must be indices .* 0 to 1, not 2 to 2"),
+        ({"parts": np.full((3, 16, 16), -1)}, "parts must be indices .* 0 to 1, not -1 to -1"),
+        ({"quantile": 99.5}, "quantile must be between 0 and 1, not 99.5"),
         ({"images": images(size=8)}, "takes images"),
     ],
 )

@@ -4,12 +4,12 @@ import errno
 import subprocess
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers import cache
+from helpers.core import cache
+from helpers.core.paths import ROOT
 
 VALUES = {"a": np.arange(5000.0), "b": np.array([[1, 2]], np.uint8)}
 
@@ -37,7 +37,7 @@ def test_a_file_cut_short_is_said_once_and_made_again(tmp_path, share):
     cache.arrays(path, lambda: VALUES)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.warns(UserWarning, match="values.npz is damaged; it is made again") as said:
+    with pytest.warns(UserWarning, match="values.npz is damaged; making it again") as said:
         assert_values(cache.arrays(path, lambda: VALUES))
     assert len(said) == 1
     assert_values(cache.arrays(path, unwanted))
@@ -81,13 +81,13 @@ def test_an_error_while_computing_is_passed_on_and_leaves_nothing(tmp_path):
 
 def test_processes_at_once_do_not_spoil_it(tmp_path):
     code = (
-        "import sys, numpy as np; from helpers import cache\n"
+        "import sys, numpy as np; from helpers.core import cache\n"
         "make = lambda: {'a': np.arange(300_000.0)}\n"
         "for turn in range(20):\n"
         "    kept = cache.arrays(sys.argv[1] + f'/{turn % 4}.npz', make)\n"
         "    assert np.array_equal(kept['a'], make()['a'])"
     )
-    root = Path(cache.__file__).parent.parent
+    root = ROOT
     run = [sys.executable, "-W", "error", "-c", code, str(tmp_path)]
     started = [subprocess.Popen(run, cwd=root, stderr=subprocess.PIPE) for _ in range(3)]
     for process in started:

@@ -172,9 +172,11 @@ def test_layers_inside_a_function_of_the_networks_own_are_named():
     network = Calls(lambda n, x: n.pool(n.hidden(x)), conv=conv, pool=keras.layers.ReLU())
     network.hidden = tf.function(lambda x: tf.reduce_mean(conv(x), axis=(1, 2)))
     built(network, (4, 4, 3))
-    with pytest.raises(ValueError, match="'conv' does not give one tensor of the network's graph"):
+    with pytest.raises(
+        ValueError, match="'conv' does not return one tensor of the network's graph"
+    ):
         cam.grad_cam(network, images(1, 4), layer="conv")
-    with pytest.raises(ValueError, match="no convolution that reaches its score"):
+    with pytest.raises(ValueError, match="no convolution that affects its score"):
         cam.grad_cam(network, images(1, 4))
 
 

@@ -1,8 +1,13 @@
-"""The set-up check tells which world and network there are, and how to mend what is missing."""
+"""The set-up check tells which world and network there are, and how to fix what is missing."""
+
+from importlib import metadata
+from types import SimpleNamespace
 
 import pytest
 
-from helpers import check, imagenet, oxford_pets
+from helpers import check
+from helpers.core import paths
+from helpers.photos import imagenet, oxford_pets
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +22,8 @@ def found(name=None):
 
 
 def test_the_drawn_world_is_always_there(capsys):
-    assert str(found()["world"]) == "world: drawn, it comes with the course"
-    assert str(found()["network"]) == "network: pets, it comes with the course"
+    assert str(found()["world"]) == "world: drawn (comes with the course)"
+    assert str(found()["network"]) == "network: pets (comes with the course)"
     assert {"Python", "tensorflow", "memory", "disk", "course data", "sliders"} <= set(found())
     assert check.main() == 0
     said = capsys.readouterr().out.splitlines()
@@ -31,7 +36,7 @@ def test_photos_that_are_not_there_yet_can_be_fetched(monkeypatch, capsys, tmp_p
         assert not found()[subject].ok
         assert "run python -m helpers.prefetch" in str(found()[subject])
     assert check.main() == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "2 to mend, see above."
+    assert capsys.readouterr().out.splitlines()[-1] == "2 to fix, see above."
     weights = tmp_path / "downloads" / imagenet.SOURCES["vgg16"].name
     weights.parent.mkdir()
     weights.touch()
@@ -49,10 +54,71 @@ def test_what_the_variables_name_is_looked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_PHOTOS", str(tmp_path / "gone"))
     monkeypatch.setenv("COURSE_NETWORK", str(tmp_path / "gone.keras"))
     assert "there is no folder" in str(found("photos")["world"])
-    assert "COURSE_NETWORK name a .keras file" in str(found("photos")["network"])
+    assert "set COURSE_NETWORK to a .keras file" in str(found("photos")["network"])
 
 
 def test_an_unknown_world_is_named():
-    assert "there is none called 'moon'. To mend it: let COURSE_WORLD be" in str(
-        found("moon")["world"]
+    assert "there is no world 'moon'. To fix it: set COURSE_WORLD to" in str(found("moon")["world"])
+
+
+def test_check_finds_this_machine_in_order_but_for_the_notebook():
+    machine = found()
+    assert machine["tensorflow"].ok and machine["Python"].ok and machine["course data"].ok
+    assert machine["tensorflow"].found == f"version {metadata.version('tensorflow')}"
+    assert not machine["sliders"].ok
+    assert str(machine["sliders"]) == (
+        "sliders: not in a notebook. To fix it: open the lesson in JupyterLab, Colab or Binder"
     )
+    assert "To fix it" not in str(machine["Python"])
+
+
+def test_check_names_a_missing_and_an_unsupported_package(monkeypatch):
+    real = metadata.version
+
+    def version(name):
+        if name == "tqdm":
+            raise metadata.PackageNotFoundError(name)
+        return "1.26.4" if name == "numpy" else real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    machine = found()
+    assert not machine["tqdm"].ok and machine["tqdm"].found == "not installed"
+    assert "pip install" in machine["tqdm"].mend and "make lab" in machine["tqdm"].mend
+    assert not machine["numpy"].ok and "version 1.26.4, supported: <3,>=2.0" in str(
+        machine["numpy"]
+    )
+    assert machine["keras"].ok
+
+
+def test_check_names_an_unsupported_python_and_scarce_memory_and_disk(monkeypatch, tmp_path):
+    import psutil
+
+    monkeypatch.setattr("platform.python_version", lambda: "3.14.0")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=3e8))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2e8))
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "not" / "yet"))
+    machine = found()
+    assert "3.14.0, supported: " in str(machine["Python"]) and not machine["Python"].ok
+    assert "0.3 GB free. To fix it: close other programs" in str(machine["memory"])
+    assert f"0.2 GB free at {tmp_path}. To fix it: free 1 GB" in str(machine["disk"])
+
+
+def test_check_names_missing_data(monkeypatch, tmp_path):
+    (tmp_path / "data" / "drawn").mkdir(parents=True)
+    (tmp_path / "data" / "drawn" / "test.png").write_bytes(b"here")
+    monkeypatch.setattr(paths, "DRAWN", tmp_path / "data" / "drawn")
+    monkeypatch.setattr(paths, "NETWORKS", tmp_path / "data" / "networks")
+    assert found()["course data"].found == "missing: networks"
+
+
+def test_requirements_are_the_same_from_the_checkout_and_from_the_installed_package(
+    monkeypatch, tmp_path
+):
+    python, needs = check.requirements()
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    installed_python, installed = check.requirements()
+    assert sorted(map(str, needs)) == sorted(map(str, installed))
+    assert set(python.split(",")) == set(installed_python.split(","))
+    monkeypatch.setattr(check, "DISTRIBUTION", "no-such-course")
+    with pytest.raises(RuntimeError, match="no-such-course is not installed"):
+        check.requirements()

@@ -5,8 +5,7 @@ import pytest
 from scipy.ndimage import binary_erosion
 
 from helpers import drawn
-
-ID = drawn.PART_IDS
+from helpers.drawn.canvas import PART_IDS as ID
 
 
 @pytest.mark.parametrize("kind", drawn.KINDS)
@@ -86,15 +85,15 @@ def test_a_dataset_takes_the_kinds_in_turn():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: drawn.draw("unicorn", 1), "unicorn.*there are cat, dog"),
+        (lambda: drawn.draw("unicorn", 1), "unicorn.*choose from cat, dog"),
         (lambda: drawn.draw("cat", -1), "whole number, 0 or more"),
         (lambda: drawn.draw("cat", 1.5), "whole number, 0 or more"),
-        (lambda: drawn.draw("cat", 1, without=("tail",)), "tail.*there are body, head"),
-        (lambda: drawn.draw("cat", 1, without="ears"), "write it as a tuple"),
+        (lambda: drawn.draw("cat", 1, without=("tail",)), "tail.*choose from body, head"),
+        (lambda: drawn.draw("cat", 1, without="ears"), "must be a tuple"),
         (lambda: drawn.draw("cat", 1, without=("background",)), "background"),
         (lambda: drawn.draw("cat", 1, sky="rainy"), "'sunny', 'cloudy'"),
-        (lambda: drawn.draw("cat", 1, sky=2), "from 0 .clear. to 1"),
-        (lambda: drawn.scene(1, right="cow "), "there are cat, dog"),
+        (lambda: drawn.draw("cat", 1, sky=2), "0 .clear. to 1"),
+        (lambda: drawn.scene(1, right="cow "), "choose from cat, dog"),
     ],
 )
 def test_what_cannot_be_drawn_is_named(call, message):
@@ -103,7 +102,7 @@ def test_what_cannot_be_drawn_is_named(call, message):
 
 
 def test_the_shipped_set_can_be_written_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(drawn, "DATA", tmp_path / "drawn")
+    monkeypatch.setattr("helpers.drawn.drawing.DRAWN", tmp_path / "drawn")
     with pytest.raises(FileNotFoundError, match="clone the whole course again"):
         drawn.load_test()
     drawn.save_test(count=10)

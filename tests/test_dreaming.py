@@ -180,9 +180,9 @@ def test_the_network_is_not_changed(network):
     with pytest.raises(ValueError, match="No layer 'block9'"):
         dreaming.maximize(network, dreaming.channel("block9", 0), steps=2)
     for objective in (dreaming.target_class(7), dreaming.margin(-1)):
-        with pytest.raises(ValueError, match="no class -?[17].*: they are numbered 0 to 2"):
+        with pytest.raises(ValueError, match="no class -?[17].*, only 0 to 2"):
             dreaming.maximize(network, objective, steps=1)
-    with pytest.raises(ValueError, match="no channel 9.*: they are numbered 0 to 7"):
+    with pytest.raises(ValueError, match="no channel 9.*, only 0 to 7"):
         dreaming.maximize(network, dreaming.channel("block5_conv3", 9), steps=1)
     with pytest.raises(ValueError, match="NaN|finite|0-255"):
         dreaming.maximize(network, dreaming.target_class(0), np.full((32, 32, 3), np.nan))

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from helpers import explorers, load_world, networks
-from helpers.explorers import pattern
+from helpers.explorers import explorer as pattern
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,11 @@ def world():
 
 def shown(explorer):
     return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
+
+
+def panels(explorer):
+    """What is shown, without the titles above."""
+    return shown(explorer)[pattern.TITLE :]
 
 
 def test_every_control_changes_the_picture(world):
@@ -48,7 +53,9 @@ def test_the_label_says_what_is_seen(world):
 def test_the_label_is_text_whatever_it_says():
     words = '<b> & "quotes" it\'s'
     black = np.zeros((9, 9, 3), np.uint8)
-    explorer = explorers.Explorer("sign", lambda n: (black, words), {"n": pattern.slider("n", 9)})
+    explorer = explorers.Explorer(
+        "sign", lambda n: (black, words), {"n": pattern.slider("n", most=9)}
+    )
     assert explorer.label.text == explorer.set(n=3) == words
     assert explorer.label.value.startswith("&lt;b&gt; &amp; ")
 
@@ -56,7 +63,7 @@ def test_the_label_is_text_whatever_it_says():
 def test_at_strength_zero_both_halves_are_the_picture(world):
     explorer = explorers.grad_cam(world, images=world.test.images[3])
     explorer.set(strength=0)
-    picture = shown(explorer)
+    picture = panels(explorer)
     half = (picture.shape[1] - 8) // 2
     assert np.array_equal(picture[:, :half], picture[:, half + 8 :])
     enlarged = pattern.enlarge(world.test.images[3])
@@ -65,9 +72,9 @@ def test_at_strength_zero_both_halves_are_the_picture(world):
 
 def test_values_that_cannot_be_are_named(world):
     explorer = explorers.grad_cam(world)
-    with pytest.raises(ValueError, match="no control is called 'colour'; there are image, layer"):
+    with pytest.raises(ValueError, match="unknown control 'colour'; choose from image, layer"):
         explorer.set(colour=3)
-    with pytest.raises(ValueError, match="image cannot be 4000; it goes to 399"):
+    with pytest.raises(ValueError, match="image cannot be 4000; the limit is 399"):
         explorer.set(image=4000)
     for name, value in (("target", "owl"), ("layer", "block9")):
         with pytest.raises(ValueError, match=f"{name} cannot be '{value}'"):
@@ -82,7 +89,7 @@ def test_a_picture_seen_before_is_not_drawn_again_and_memory_is_bounded(monkeypa
         return np.full((4, 4, 3), number, np.uint8), str(number)
 
     monkeypatch.setattr(pattern, "KEPT", 3)
-    explorer = explorers.Explorer("counter", draw, {"number": pattern.slider("number", 9)})
+    explorer = explorers.Explorer("counter", draw, {"number": pattern.slider("number", most=9)})
     for number in (1, 2, 1, 3, 1, 0):
         assert explorer.set(number=number) == str(number)
     assert drawn == [0, 1, 2, 3, 0]
@@ -122,7 +129,19 @@ def test_your_own_photo_is_shown_and_what_is_no_photo_is_named(world):
     explorer = explorers.own_photo(world, first)
     explorer.set(strength=0)
     explorer.controls["upload"].value = upload(explorers.png(mine))
-    assert np.array_equal(shown(explorer)[:, :384], pattern.enlarge(mine))
+    assert np.array_equal(panels(explorer)[:, :384], pattern.enlarge(mine))
     explorer.controls["upload"].value = upload(b"no picture at all")
-    assert np.array_equal(shown(explorer)[:, :384], pattern.enlarge(first))
+    assert np.array_equal(panels(explorer)[:, :384], pattern.enlarge(first))
     assert "mine" in explorer.label.text or "picture" in explorer.label.text
+
+
+def test_each_panel_stands_under_its_title():
+    grey = np.full((96, 96, 3), 90, np.uint8)
+    sheet = pattern.side_by_side({"left": grey, "": grey, "a third": grey})
+    assert sheet.shape == (pattern.TITLE + 384, 3 * 384 + 2 * pattern.GAP, 3)
+    titles = sheet[: pattern.TITLE]
+    wide = 384 + pattern.GAP
+    inked = [(titles[:, n * wide : n * wide + 384] < 128).any() for n in range(3)]
+    assert inked == [True, False, True]
+    assert (sheet[pattern.TITLE :, 384 : 384 + pattern.GAP] == 255).all()
+    assert (sheet[pattern.TITLE :, :384] == 90).all()

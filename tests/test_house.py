@@ -24,29 +24,22 @@ every_module = pytest.mark.parametrize(
 
 
 def module_name(path):
-    """The name under helpers: "cam" for cam.py, "questions" for every file of that folder."""
+    """The name under helpers: "cam" for cam.py, "exercises" for every file of that folder."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-# A module imports only from rows above its own.
-LAYERS = (
-    ("anatomy", "arrays", "cache", "canvas", "digits", "figures", "films", "measures"),
-    ("locks", "mirrors", "parameterizations", "rules", "runtime", "storage", "toys", "tracing"),
-    ("downloads", "transforms"),
-    ("imagenet",),
-    ("transfer",),
-    ("face", "locality", "networks", "objectives", "plotting", "projector", "scenery", "stamps"),
-    ("charts", "gradients", "heads", "randomization", "photos", "portrait", "scatter"),
-    ("drawn", "pet_archives", "sketches", "training", "worth"),
-    ("bottleneck", "counterfactuals", "oxford_pets"),
-    ("photo_world",),
-    ("worlds",),
-    ("activations", "saliency", "cam", "perturbation", "dreaming", "embedding", "tuning"),
+# A module imports only from rows above its own, and from what stands before it in its own row.
+ROWS = (
+    ("core",),
+    ("plotting", "drawn", "photos"),
+    ("networks", "gradients"),
+    ("training", "transfer", "worlds"),
+    ("activations", "cam", "dreaming", "embedding", "perturbation", "regularization", "saliency"),
     ("metrics",),
-    ("check", "exercises", "explorers", "marks", "prefetch"),
-    ("questions",),
+    ("explorers", "check", "prefetch"),
+    ("exercises",),
 )
-LAYER = {module: number for number, row in enumerate(LAYERS) for module in row}
+ORDER = [module for row in ROWS for module in row]
 TOP_LEVEL = {
     ".ci", ".gitattributes", ".github", ".gitignore", "CITATION.cff", "CONTRIBUTING.md", "LICENSE",
     "Makefile", "README.md", "data", "environment.yml", "helpers", "notebooks", "pyproject.toml",
@@ -88,19 +81,54 @@ def helpers_imported(path):
 
 
 @every_module
-def test_a_module_imports_only_from_lower_layers(path):
+def test_a_module_imports_only_from_rows_above(path):
     own = module_name(path)
-    assert own in LAYER, f"{own} has no place in LAYERS: give it one"
+    assert own in ORDER, f"{own} has no place in ROWS: give it one"
     for name in helpers_imported(path):
-        assert name in LAYER, f"{path.name} imports {name}, which is no module of helpers"
+        assert name in ORDER, f"{path.name} imports {name}, which is no module of helpers"
         within = name == own and path.parent != PACKAGE  # files of one folder know each other
-        assert LAYER[name] < LAYER[own] or within, f"{path.name} must not import {name}"
+        assert ORDER.index(name) < ORDER.index(own) or within, f"{path.name} imports {name}"
+
+
+def imports_within(path, names):
+    """The files of a folder that one of them imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        own = f"helpers.{path.parent.name}"
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(own):
+            *_, last = node.module.split(".")
+            yield from ({last, *(alias.name for alias in node.names)} & names) - {path.stem}
+
+
+@pytest.mark.parametrize("folder", [path for path in sorted(PACKAGE.iterdir()) if path.is_dir()],
+                         ids=lambda folder: folder.name)  # fmt: skip
+def test_the_files_of_a_folder_import_each_other_in_one_direction(folder):
+    files = {path.stem: path for path in folder.glob("*.py") if path.stem != "__init__"}
+    left = {name: set(imports_within(path, set(files))) for name, path in files.items()}
+    while left:
+        free = {name for name, needs in left.items() if not needs & set(left)}
+        assert free, f"these import each other in a circle: {sorted(left)}"
+        left = {name: needs for name, needs in left.items() if name not in free}
 
 
 @every_module
 def test_a_module_does_one_thing(path):
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= 220, f"{path.name} has {lines} lines: does it still do one thing?"
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 420, f"{path.name} is long: does it still do one thing?"
+    assert not re.search(r"noqa: *F", text), f"{path.name} hides an unused or shadowed name"
+
+
+def test_the_package_is_small_enough_to_find_ones_way_in():
+    entries = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= 24, f"{len(entries)} entries in helpers/: {sorted(entries)}"
+
+
+def test_each_lesson_has_one_name_everywhere():
+    lessons = [path.stem[3:] for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    assert (PACKAGE / "exercises" / "exercise.py").is_file()
+    questions = {path.stem for path in (PACKAGE / "exercises").glob("*.py")}
+    assert questions == {*lessons, "exercise", "__init__"}
+    explorers = {path.stem for path in (PACKAGE / "explorers").glob("*.py")}
+    assert explorers - {"explorer", "__init__"} <= set(lessons)
 
 
 def public_definitions(tree):
@@ -150,19 +178,29 @@ def test_import_helpers_is_quick_and_loads_nothing_heavy():
 
 @pytest.mark.parametrize(
     "name",
-    ["arrays", "runtime", "drawn", "plotting", "worlds", "photos", "oxford_pets", "prefetch"],
+    ["core.runtime", "drawn", "plotting", "worlds", "photos", "check", "prefetch"],
 )
 def test_modules_without_networks_leave_tensorflow_alone(name):
     assert run(f"import sys, helpers.{name}; print('tensorflow' in sys.modules)") == ["False"]
 
 
-def test_helpers_names_its_modules_and_says_what_there_is():
+def test_helpers_names_what_lessons_import_and_says_what_there_is():
     import helpers
 
-    names = {module_name(path) for path in MODULES}
-    assert names | {"load_world"} == set(helpers.__all__) == set(dir(helpers)) - {"__version__"}
+    assert set(helpers.__all__) == set(dir(helpers)) - {"__version__"}
+    assert len(helpers.__all__) <= 24
+    for name in set(helpers.__all__) - {"load_world"}:
+        assert getattr(helpers, name).__name__ in (f"helpers.{name}", f"helpers.core.{name}")
+    imported = set()
+    for lesson in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = nbformat.read(lesson, as_version=4).cells
+        source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+        for line in re.findall(r"^from helpers import (.+)", source, re.MULTILINE):
+            imported |= set(line.split(", "))
+        assert "helpers.core" not in source, f"{lesson.name} reaches into helpers.core"
+    assert imported <= set(helpers.__all__)
     assert helpers.load_world is helpers.worlds.load_world
-    with pytest.raises(AttributeError, match="helpers has no 'salency'; it has: .*arrays"):
+    with pytest.raises(AttributeError, match="helpers has no 'salency'; it has: activations"):
         helpers.salency  # noqa: B018
     assert helpers.__version__ == project()["version"]
 
@@ -227,7 +265,8 @@ def test_make_without_a_target_lists_every_target():
     shown = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
     offered = set(re.findall(r"^make ([\w-]+)", shown.stdout, re.MULTILINE))
     assert offered == {
-        "lab", "test", "test-browser", "bench", "networks", "notebooks", "bundle", "repo", "clean",
+        "lab", "test", "test-all", "bench", "networks", "notebooks", "bundle", "gif", "repo",
+        "clean",
     }  # fmt: skip
     assert all(re.search(rf"^{target}:", text, re.MULTILINE) for target in offered)
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from keras import layers
 from numpy.testing import assert_allclose
 
-from helpers import gradients, locality, networks
-from helpers.tracing import compiled
+from helpers import gradients, networks
+from helpers.core import locality
+from helpers.core.tracing import compiled
 
 HEIGHT, WIDTH = 36, 28
 SQUARES = [(4, 4), (5, 3), (3, 1), (20, 20)]

@@ -61,7 +61,7 @@ def test_there_are_lessons():
 @every_path
 def test_a_lesson_is_a_valid_and_small_file(path):
     nbformat.validate(load(path))
-    assert path.stat().st_size <= 1_500_000, f"{path.stat().st_size / 1e6:.1f} MB, at most 1.5"
+    assert path.stat().st_size <= 2_000_000, f"{path.stat().st_size / 1e6:.1f} MB, at most 2"
 
 
 @every_notebook

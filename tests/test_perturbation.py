@@ -183,7 +183,7 @@ def test_a_baseline_may_be_a_picture():
         ({"window": 4, "stride": 5}, "stride must be a whole number, 1 to 4, the window, .*not 5"),
         ({"window": 4, "stride": 0}, "stride must be .* not 0"),
         ({"window": 4, "stride": 2, "batch_size": 0}, "batch_size must .*, 1 or more, not 0"),
-        ({"window": 4, "stride": 2, "baseline": np.nan}, "baseline must be a finite .* not nan"),
+        ({"window": 4, "stride": 2, "baseline": np.nan}, "baseline must be finite"),
         ({"window": 4, "stride": 2, "baseline": np.zeros((9, 6, 3))}, "not \\(9, 6, 3\\)"),
         ({"window": 4, "stride": 2, "target": 2}, "target must be 0 to 1"),
     ],
@@ -327,7 +327,7 @@ def test_what_lime_cannot_do_is_named():
         with pytest.raises(ValueError, match=r"segments must be a number or ints .*\(16, 16\)"):
             perturbation.lime(network, image, 0, segments)
     grey, weights = linear(6, 6, 1)
-    with pytest.raises(ValueError, match=r"in RGB pictures, not in \(6, 6, 1\)"):
+    with pytest.raises(ValueError, match=r"need RGB images, or labels, not \(6, 6, 1\)"):
         perturbation.lime(grey, picture(6, 6)[..., :1])
     found = perturbation.lime(grey, picture(6, 6)[..., :1], 0, quarters(6, 6), 100)
     each = contributions(picture(6, 6)[..., :1], weights[..., 0])
@@ -386,14 +386,14 @@ def test_part_effects_are_about_the_class_that_the_whole_drawing_is_predicted_to
 def test_drawings_that_cannot_be_drawn_again_are_named():
     network, _ = linear(128, 128)
     whole = animals()[0]
-    with pytest.raises(ValueError, match=r"No part 'background' can be left out, only: body, "):
+    with pytest.raises(ValueError, match=r"'background' cannot be left out; choose from body, "):
         perturbation.part_effects(network, whole, 0, ("background",))
     with pytest.raises(ValueError, match="is a scene"):
         perturbation.part_effects(network, drawn.scene(1), 0)
-    with pytest.raises(ValueError, match="a whole animal is wanted"):
+    with pytest.raises(ValueError, match="is not a whole animal"):
         perturbation.part_effects(network, drawn.draw("cat", 0, without=("ears",)), 0)
     cloudy = drawn.draw("cat", 0, sky="cloudy")
-    with pytest.raises(ValueError, match="with sky=None: .* the sky that it was drawn with"):
+    with pytest.raises(ValueError, match="not drawn with sky=None"):
         perturbation.part_effects(network, cloudy, 0)
     effects = perturbation.part_effects(network, cloudy, 0, ("ears",), sky="cloudy")
     assert np.isfinite(effects["ears"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import explorers, toys
+from helpers import explorers, regularization
 
 
 def shown(explorer):
@@ -42,8 +42,8 @@ def test_every_control_changes_the_picture_and_going_back_restores_it(build, mov
 def test_the_label_of_the_polynomial_says_how_wrong_it_is():
     explorer = explorers.polynomial()
     label = explorer.set(degree=9, penalty=0.01, noise=0.6, count=7, throw=4)
-    seconds, heights = toys.throws(7, 0.6, seed=4)
-    between, after = toys.errors(toys.polynomial(seconds, heights, 9, 0.01))
+    seconds, heights = regularization.throws(7, 0.6, seed=4)
+    between, after = regularization.errors(regularization.polynomial(seconds, heights, 9, 0.01))
     assert label == (
         "degree 9, lambda 0.01, 7 photographs off by 0.6 m: "
         f"wrong by {between:.2f} m between them, by {after:.2f} m after the last"
@@ -55,8 +55,8 @@ def test_the_label_of_the_polynomial_says_how_wrong_it_is():
 
 def test_the_label_of_the_penalties_says_where_the_weights_end():
     explorer = explorers.penalties()
-    matrix, lowest = toys.valley(15)
-    first, second = toys.penalized_lowest(matrix, lowest, l2=1.2)
+    matrix, lowest = regularization.valley(15)
+    first, second = regularization.penalized_minimum(matrix, lowest, l2=1.2)
     label = explorer.set(penalty=1.2, turn=15)
     assert f"L2 gives {first:.2f} and {second:.2f}" in label and "L1 gives exactly 0 and" in label
     label = explorer.set(penalty=0.0)

@@ -203,7 +203,7 @@ def test_options_that_make_no_sense_are_named():
     network = forms()["flat"]
     for options, says in (
         ({"samples": 0}, "samples must be a whole number, 1 or more, not 0"),
-        ({"noise": -1}, "noise is a share"),
+        ({"noise": -1}, "noise must be a share"),
         ({"seed": -1}, "seed must be a whole number, 0 or more, not -1"),
         ({"seed": 0.5}, "seed must be"),
     ):
@@ -212,7 +212,7 @@ def test_options_that_make_no_sense_are_named():
     for options, says in (
         ({"steps": 2.5}, "steps must be a whole number"),
         ({"baseline": np.zeros((5, 5))}, r"of the images' shape \(16, 16, 3\), not \(5, 5\)"),
-        ({"baseline": np.nan}, "baseline holds NaN"),
+        ({"baseline": np.nan}, "baseline must be finite"),
     ):
         with pytest.raises(ValueError, match=says):
             saliency.integrated_gradients(network, images(), **options)

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from helpers import drawn, explorers, gradients, load_world, networks, plotting, saliency
-from helpers.explorers import pattern
-from helpers.explorers import saliency as module
+from helpers.explorers import explorer as pattern
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +28,8 @@ def surgery(world):
 
 
 def shown(explorer):
-    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
+    """What is shown, without the titles above."""
+    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))[pattern.TITLE :]
 
 
 def right_half(explorer):
@@ -80,13 +80,13 @@ def test_the_map_is_the_helpers_own_and_the_label_names_it(world, maps):
 
 
 def test_too_many_pictures_are_refused(world):
-    with pytest.raises(ValueError, match="9 pictures; give at most 8"):
+    with pytest.raises(ValueError, match="9 images; give at most 8"):
         explorers.pixel_maps(world, world.test.images[:9])
 
 
-@pytest.mark.parametrize("part", module.PARTS)
+@pytest.mark.parametrize("part", drawn.FACE)
 def test_a_part_taken_away_is_drawn_away_and_its_maps_follow(surgery, part):
-    surgery.set(seed=1, kind="cat", method="gradient", **dict.fromkeys(module.PARTS, True))
+    surgery.set(seed=1, kind="cat", method="gradient", **dict.fromkeys(drawn.FACE, True))
     before, said = shown(surgery), surgery.label.text
     surgery.set(**{part: False})
     after = shown(surgery)
@@ -101,7 +101,7 @@ def test_a_part_taken_away_is_drawn_away_and_its_maps_follow(surgery, part):
 
 @pytest.mark.parametrize(("name", "value"), [("seed", 2), ("kind", "dog"), ("method", "Grad-CAM")])
 def test_another_animal_or_method_is_another_picture(surgery, name, value):
-    surgery.set(seed=1, kind="cat", method="gradient", **dict.fromkeys(module.PARTS, True))
+    surgery.set(seed=1, kind="cat", method="gradient", **dict.fromkeys(drawn.FACE, True))
     before = shown(surgery)
     surgery.set(**{name: value})
     assert not np.array_equal(before, shown(surgery))

@@ -10,7 +10,8 @@ import pytest
 from hand_made import Block, Calls, Subclassed, built, forms, images, of, parts
 from numpy.testing import assert_allclose, assert_array_equal
 
-from helpers import cam, gradients, networks, tracing
+from helpers import cam, gradients, networks
+from helpers.core import tracing
 
 
 def names(network):

@@ -114,5 +114,5 @@ def test_images_and_labels_that_do_not_fit_are_named_before_training(examples):
     with pytest.raises(ValueError, match=r"takes images \(N, 8, 8, 3\)"):
         training.train(tiny(), images[:, :6], labels, epochs=1)
     for wrong in (labels[:-1], labels + 1, labels - 1):
-        with pytest.raises(ValueError, match="one label, 0 to 1, for each of 48 images"):
+        with pytest.raises(ValueError, match="one label, 0 to 1, for each of 48 inputs"):
             training.train(tiny(), images, wrong, epochs=1)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import embedding, explorers, scatter
-from helpers.explorers import pattern
+from helpers import embedding, explorers
+from helpers.explorers import explorer as pattern
+from helpers.plotting import points as dots
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +53,8 @@ def test_the_label_says_what_is_seen(explorer, pictures):
     label = explorer.set(picture=3, perplexity=10)
     assert label.startswith("picture 3: dog, the network says cat; its 5 nearest, parted: 5 of its")
     label = explorer.set(layer="mixed", picture=8)
-    near = scatter.neighbours(features["mixed"])[8]
-    on_map = scatter.neighbours(embedding.tsne(features["mixed"], 10))[8]
+    near = embedding.neighbours(features["mixed"])[8]
+    on_map = embedding.neighbours(embedding.tsne(features["mixed"], 10))[8]
     assert label.startswith("picture 8: cat, the network says cat; ")
     assert f"mixed: {(labels[near] == 0).sum()} of its class; " in label
     assert label.endswith(f"on the map, perplexity 10: {(labels[on_map] == 0).sum()}")
@@ -66,7 +67,7 @@ def test_maps_are_turned_but_not_changed(pictures):
     maps = _maps(features, [5, 10], 0)
     assert list(maps) == [("parted", 5), ("parted", 10), ("mixed", 5), ("mixed", 10)]
     found, wanted = maps["mixed", 10], embedding.tsne(features["mixed"], 10)
-    assert np.array_equal(scatter.neighbours(found), scatter.neighbours(wanted))
+    assert np.array_equal(embedding.neighbours(found), embedding.neighbours(wanted))
 
 
 def test_one_set_of_features_without_verdicts_is_enough(pictures):
@@ -92,11 +93,11 @@ def test_buttons_walk_to_the_nearest_picture_in_their_direction(explorer, pictur
     assert [button.description for button in buttons] == ["← left", "↑ up", "↓ down", "right →"]
     for button, direction in zip(buttons, ("left", "up", "down", "right"), strict=True):
         before = explorer.set(picture=5)
-        wanted = scatter.step(points, 5, direction)
+        wanted = dots.step(points, 5, direction)
         button.click()
         assert explorer.values()["picture"] == wanted
         assert (explorer.label.text == before) == (wanted == 5)
-    assert len({scatter.step(points, 5, way) for way in ("left", "up", "down", "right")}) > 1
+    assert len({dots.step(points, 5, way) for way in ("left", "up", "down", "right")}) > 1
 
 
 def test_without_verdicts_nothing_is_ringed(pictures):

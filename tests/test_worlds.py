@@ -4,7 +4,6 @@ import dataclasses
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,8 +11,9 @@ import pytest
 from keras import layers
 from PIL import Image
 
-from helpers import drawn, heads, load_world, networks, worlds
-from helpers.downloads import DownloadError
+from helpers import drawn, load_world, networks, transfer, worlds
+from helpers.core.paths import ROOT
+from helpers.photos.downloads import DownloadError
 
 KINDS = {"cats": (210, 60, 50), "dogs": (50, 60, 210)}
 SIZE = 24
@@ -127,7 +127,7 @@ def test_a_world_cannot_be_changed(folder, base):
 def test_networks_are_loaded_by_name(monkeypatch, tmp_path):
     monkeypatch.setattr(worlds, "NETWORKS", tmp_path / "networks")
     world = load_world()
-    with pytest.raises(FileNotFoundError, match="holds no networks; clone the whole course again"):
+    with pytest.raises(FileNotFoundError, match="has no networks; clone the whole course again"):
         world.load_network("pets")
     (tmp_path / "networks").mkdir()
     for name in ("pets", "pets_robust"):
@@ -137,9 +137,7 @@ def test_networks_are_loaded_by_name(monkeypatch, tmp_path):
     assert networks.layer_names(world.network, "dense") == ["pets_scores"]
     robust = world.load_network("pets_robust")
     assert networks.layer_names(robust, "dense") == ["pets_robust_scores"]
-    with pytest.raises(
-        ValueError, match="no network is called 'cats'; there are pets, pets_robust"
-    ):
+    with pytest.raises(ValueError, match="unknown network 'cats'; choose one of pets, pets_robust"):
         world.load_network("cats")
 
 
@@ -153,7 +151,7 @@ def test_a_network_of_your_own_in_the_drawn_world(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"small\.keras takes pictures of 24x24 .*128x128"):
         load_world(network=small)
     many = network_file(tmp_path / "many.keras", layers.Dense(7), drawn.SIZE)
-    with pytest.raises(ValueError, match="tells 7 classes apart; wanted one for cat, dog"):
+    with pytest.raises(ValueError, match="has 7 classes; the drawn world has cat, dog"):
         load_world(network=many)
 
 
@@ -174,7 +172,7 @@ def test_a_base_gets_a_head_that_is_kept(folder, base, tmp_path, monkeypatch):
         raise AssertionError("computed although it was kept")
 
     with monkeypatch.context() as patch:
-        patch.setattr(heads, "fit", unwanted)
+        patch.setattr(transfer, "fit_head", unwanted)
         again = load_world("photos", base, folder)
         expected = networks.predict(world.network, world.test.images)
         assert np.array_equal(networks.predict(again.network, again.test.images), expected)
@@ -199,7 +197,7 @@ def test_a_network_with_the_folders_classes_is_used_as_it_is(folder, tmp_path, t
 
 
 def test_pictures_take_the_size_of_the_network(folder, tmp_path):
-    for size, expected in ((32, 32), (None, heads.FREE_SIZE)):
+    for size, expected in ((32, 32), (None, transfer.FREE_SIZE)):
         mine = network_file(tmp_path / f"size{size}.keras", layers.Dense(5), size)
         world = load_world("photos", mine, folder)
         assert world.test.images.shape[1:] == (expected, expected, 3)
@@ -222,7 +220,7 @@ def test_the_environment_names_what_is_not_given(folder, base, tmp_path, monkeyp
 
 
 def test_what_is_missing_is_asked_for(folder, base, monkeypatch, tmp_path):
-    with pytest.raises(ValueError, match="no world is called 'photo'; there are drawn, photos"):
+    with pytest.raises(ValueError, match="unknown world 'photo'; choose one of drawn, photos"):
         load_world("photo")
     monkeypatch.setenv("COURSE_MIRROR", str(tmp_path))  # with nothing in it
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -241,7 +239,7 @@ def test_networks_that_will_not_do_are_named(folder, base, tmp_path):
         with pytest.raises(ValueError, match=path.name):
             load_world("photos", path, folder)
     grey = network_file(tmp_path / "grey.keras", layers.Dense(2), channels=1)
-    with pytest.raises(ValueError, match=r"\(24, 24, 1\); wanted one for RGB pictures"):
+    with pytest.raises(ValueError, match=r"must take RGB pictures .*, not \(24, 24, 1\)"):
         load_world("photos", grey, folder)
 
 
@@ -261,7 +259,7 @@ def test_a_head_cut_short_is_fitted_again(folder, base, tmp_path):
     )
     file = tmp_path / "cache" / kept(tmp_path)[0]
     file.write_bytes(file.read_bytes()[:-40])
-    with pytest.warns(UserWarning, match=f"{file.name} is damaged; it is made again"):
+    with pytest.warns(UserWarning, match=f"{file.name} is damaged; making it again"):
         network = load_world("photos", base, folder).network
     assert np.array_equal(networks.predict(network, np.ones((1, 24, 24, 3), int)), expected)
     assert kept(tmp_path) == [file.name]
@@ -279,9 +277,7 @@ def test_opening_the_drawn_world_loads_no_tensorflow():
         "print('tensorflow' in sys.modules, 'keras' in sys.modules, 'matplotlib' in sys.modules)"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COURSE_")}
-    said = subprocess.check_output(
-        [sys.executable, "-c", code], cwd=Path(worlds.__file__).parent.parent, env=environment
-    )
+    said = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, env=environment)
     assert said.decode().split() == ["False"] * 3
 
 

@@ -25,13 +25,13 @@ import numpy as np
 import tensorflow as tf
 
 from helpers import drawn, dreaming, gradients, metrics, networks, runtime, training
+from helpers.core.progress import progress
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work"
 SEED = 2026
 SUN_AND_CLOUDS = ("sunny", "cloudy")
 BIAS = 0.99
-FACE = ("ears", "eyes", "muzzle", "whiskers", "tongue")
 DREAM = dict(steps=200, rate=0.1, radius=40.0)
 WIDTHS = (12, 24, 48, 96, 128)
 
@@ -41,7 +41,7 @@ def pictures(kinds, count, first_seed=0, sky=None, name="train"):
     file = WORK / f"{name}.npz"
     if not file.is_file():
         images, labels, _ = drawn.dataset(
-            kinds, count, first_seed, sky, lambda plan: runtime.progress(plan, label=f"draw {name}")
+            kinds, count, first_seed, sky, lambda plan: progress(plan, label=f"draw {name}")
         )
         partial = WORK / f".{name}.npz"
         np.savez(partial, images=images, labels=labels)
@@ -145,7 +145,8 @@ def gradient_on_face(network, images, labels, parts):
     for name, judged in (("this network", network), ("pets", finished("pets"))):
         slope = gradients.gradient(judged, images, labels)
         shares = metrics.part_scores(slope, parts, drawn.PART_NAMES)
-        scores[f"gradient on the face, {name}"] = float(sum(shares[p].mean() for p in FACE))
+        share = sum(shares[part].mean() for part in metrics.FEATURES)
+        scores[f"gradient on the face, {name}"] = float(share)
     return scores
 
 
@@ -204,7 +205,8 @@ def make(name):
 
 def clear_unless_same():
     """Forget what an interrupted run has left, where programs or drawings have changed since."""
-    sources = [Path(__file__), *sorted(Path(drawn.__file__).parent.glob("*.py"))]
+    world = sorted(Path(drawn.__file__).parent.rglob("*.py"))
+    sources = [Path(__file__), Path(networks.__file__), Path(training.__file__), *world]
     same = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     mark = WORK / "made_by.txt"
     if WORK.is_dir() and not (mark.is_file() and mark.read_text() == same):

@@ -2,8 +2,8 @@
 
 Writes transfer_curves.json, a list of runs. Each learned cat or dog from `count` drawings of each:
 "from scratch", or "fine-tuned": from `animals` with a new head, blocks 1 to `frozen` frozen. All
-have the same optimizer, rate, batches and rule when to stop (`helpers.tuning.fit`); none sees a
-picture changed at random. An interrupted run goes on: finished runs lie in `.work`.
+have the same optimizer, rate, batches and rule when to stop (`helpers.transfer.fine_tune`); none
+sees a picture changed at random. An interrupted run goes on: finished runs lie in `.work`.
 """
 
 import json
@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 
-from helpers import embedding, load_world, networks, runtime, tuning
+from helpers import embedding, load_world, networks, runtime, transfer
 
 HERE = Path(__file__).resolve().parent
 WORK = HERE / ".work" / "transfer_curves.json"
@@ -30,31 +30,32 @@ def plan():
     tasks += [("fine-tuned", frozen, 50) for frozen in (3, 2, 1)]
     tasks += [("fine-tuned", 0, count) for count in COUNTS]
     tasks += [("from scratch", 0, count) for count in COUNTS]
-    return [dict(zip(tuning.KEYS, (*task, seed), strict=True)) for task in tasks for seed in SEEDS]
+    runs = [(*task, seed) for task in tasks for seed in SEEDS]
+    return [dict(zip(transfer.KEYS, run, strict=True)) for run in runs]
 
 
 def key_of(run):
     """Return what was planned of a run that is measured."""
-    return {key: run[key] for key in tuning.KEYS}
+    return {key: run[key] for key in transfer.KEYS}
 
 
 def measure(world, base, how, frozen, count, seed):
     """Train one network; return its accuracy on training and test pictures, and its epochs."""
-    rows = tuning.choose(world.train.labels, count, seed)
+    rows = transfer.choose(world.train.labels, count, seed)
     images, labels = world.train.images[rows], world.train.labels[rows]
     if how == "from scratch":
         keras.utils.set_random_seed(seed)
         network = networks.build(2, widths=WIDTHS)
     else:
-        network = tuning.headed(base, embedding.features(base, images), labels, frozen)
+        network = transfer.headed(base, embedding.features(base, images), labels, frozen)
     trained, inputs = network, images
     if frozen:
-        lower, trained = tuning.halves(network, f"block{frozen}_pool")
-        inputs = tuning.outputs(lower, images)
-    losses = tuning.fit(trained, inputs, labels, seed=seed)
+        lower, trained = transfer.halves(network, f"block{frozen}_pool")
+        inputs = transfer.outputs(lower, images)
+    losses = transfer.fine_tune(trained, inputs, labels, seed=seed)
     return {
-        "train": round(tuning.accuracy(network, images, labels), 4),
-        "test": round(tuning.accuracy(network, world.test.images, world.test.labels), 4),
+        "train": round(transfer.accuracy(network, images, labels), 4),
+        "test": round(transfer.accuracy(network, world.test.images, world.test.labels), 4),
         "losses": [round(loss, 3) for loss in losses],
     }
 
@@ -80,8 +81,8 @@ def main():
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
     }
-    recipe = {"optimizer": "Adam", "rate": tuning.RATE, "batch": tuning.BATCH}
-    recipe |= {"enough": tuning.ENOUGH, "most steps": 600}
+    recipe = {"optimizer": "Adam", "rate": transfer.RATE, "batch": transfer.BATCH}
+    recipe |= {"enough": transfer.ENOUGH, "most steps": 600}
     runs = [run for task in plan() for run in runs if key_of(run) == task]
     lines = ",\n  ".join(json.dumps(run) for run in runs)
     head = f'{{"recipe": {json.dumps(recipe)},\n "made with": {json.dumps(versions)},\n'

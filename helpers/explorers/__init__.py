@@ -1,25 +1,19 @@
-"""Sliders for looking around, one module for each lesson; `pattern` is what they share."""
+"""Interactive explorers with sliders, one module for each lesson, by its name.
 
-from helpers.explorers.cam import grad_cam, own_photo
-from helpers.explorers.channels import channels
-from helpers.explorers.dream import deep_dream
-from helpers.explorers.pattern import Explorer, png
+`explorer.py` is what they share. Where a function has its module's name, as in
+`explorers.grad_cam`, the name is the function's.
+"""
+
+from helpers.explorers.activations import channels
+from helpers.explorers.deep_dream import deep_dream
+from helpers.explorers.explorer import Explorer, png
+from helpers.explorers.grad_cam import grad_cam, own_photo
 from helpers.explorers.regularization import penalties, polynomial
 from helpers.explorers.saliency import part_surgery, pixel_maps
-from helpers.explorers.transfer import freezing
+from helpers.explorers.transfer_learning import freezing
 from helpers.explorers.tsne import tsne_maps
 
 __all__ = [
-    "Explorer",
-    "channels",
-    "deep_dream",
-    "freezing",
-    "grad_cam",
-    "own_photo",
-    "part_surgery",
-    "penalties",
-    "pixel_maps",
-    "png",
-    "polynomial",
-    "tsne_maps",
-]
+    "Explorer", "channels", "deep_dream", "freezing", "grad_cam", "own_photo", "part_surgery",
+    "penalties", "pixel_maps", "png", "polynomial", "tsne_maps",
+]  # fmt: skip

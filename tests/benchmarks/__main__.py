@@ -1,6 +1,7 @@
-"""`make bench`: how fast the methods are and how right, written into the README as well.
+"""`make bench`: how fast the methods are and how right, written into the pages that tell of it.
 
-`make bench BENCH=marks` does one block alone. Exits with 1 where a method takes longer than it may.
+`make bench BENCH=correctness` does one block alone. Exits with 1 where something takes longer, or
+needs more memory, than its bench allows.
 
 Run as `python tests/benchmarks`, by its folder: tf-explain installs a package `tests` of its own.
 """
@@ -10,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".ci"))
 
@@ -18,12 +20,20 @@ os.environ["TQDM_DISABLE"] = "1"  # a bar would be measured too
 import harness  # noqa: E402
 import write_tables  # noqa: E402
 
-# Blocks of the README, and the benches that write them.
+
+class Block(NamedTuple):
+    """A part of a page, between the comments `<!-- name -->` and `<!-- /name -->`."""
+
+    page: str
+    benches: tuple
+
+
+SPEED, DATA = "tests/benchmarks/README.md", "data/README.md"
 BLOCKS = {
-    "bench": ("bench_methods", "bench_embedding"),
-    "latency": ("bench_latency",),
-    "lessons": ("bench_lessons",),
-    "marks": ("bench_marks",),
+    "bench": Block(SPEED, ("bench_methods", "bench_embedding")),
+    "latency": Block(SPEED, ("bench_latency",)),
+    "lessons": Block(SPEED, ("bench_lessons",)),
+    "correctness": Block(DATA, ("bench_correctness",)),
 }
 
 
@@ -39,17 +49,18 @@ def main(names):
 
 
 def measure(name):
-    """Run the benches of a block, write it into the README; return whether all was as wanted."""
+    """Run the benches of a block, write it into its page; return whether all was as wanted."""
     if name != "lessons":  # those kernels shall not find TensorFlow's files in memory already
-        importlib.import_module("helpers.runtime").setup()
-    reports = [importlib.import_module(bench).report() for bench in BLOCKS[name]]
-    page = [
+        importlib.import_module("helpers.core.runtime").setup()
+    block = BLOCKS[name]
+    reports = [importlib.import_module(bench).report() for bench in block.benches]
+    lines = [
         f"Measured on {harness.machine()}.",
         "",
-        *(line for lines, _ in reports for line in lines),
+        *(line for told, _ in reports for line in told),
     ]
-    print("\n".join(page))
-    write_tables.replace(write_tables.ROOT / "README.md", name, page)
+    print("\n".join(lines))
+    write_tables.replace(write_tables.ROOT / block.page, name, lines)
     return all(met for _, met in reports)
 
 

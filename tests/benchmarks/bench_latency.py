@@ -43,11 +43,11 @@ window.courseStop = () => {
 IN_KERNEL = f"""
 def _measure():
     import gc, json, time
-    from helpers.explorers import Explorer, pattern
-    pattern.KEPT = 1
+    from helpers.explorers import explorer as shared
+    shared.KEPT = 1
     found = {{}}
     for explorer in gc.get_objects():
-        if not isinstance(explorer, Explorer):
+        if not isinstance(explorer, shared.Explorer):
             continue
         sliders = found[explorer.box.model_id] = {{"": explorer.title}}
         for control in explorer.controls.values():

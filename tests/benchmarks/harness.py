@@ -12,33 +12,43 @@ LEAST = 3  # rounds
 LONG = 2.0  # seconds: a function that takes longer is measured fewer times
 
 
-def ratios(unit, functions, most=8.0, rounds=31):
-    """Return how many times as long as `unit` each function takes, warm, and the unit's seconds.
+def side_by_side(unit, functions, most=8.0, rounds=31):
+    """Return for each function [(its seconds, those of `unit`), ...], a pair for each round, warm.
 
-    In each round every function runs once and is divided by a unit measured just before it, so
-    what else the machine does meanwhile weighs on both. Ends after `rounds`, or once `most` seconds
-    are over and there were three: what takes long is itself a mean over many passes. A function
-    that raises gets, in place of a number, what it said.
+    In each round every function runs once, and `unit` just before it, so what else the machine does
+    meanwhile weighs on both. Ends after `rounds`, or once `most` seconds are over and there were
+    three: what takes long is itself a mean over many passes. A function that raises gets, in place
+    of its pairs, what it said.
     """
-    found, working = {}, {}
+    found = {}
     for name, function in functions.items():
         try:
             if _time(function) < LONG:  # it traced; a short one runs again, to settle
                 _time(function)
-            working[name] = function
+            found[name] = []
         except Exception as error:  # a peer that cannot do it is a finding, not a failure
             found[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+    working = [name for name in functions if not isinstance(found[name], str)]
     _quietly(unit)
-    times = {name: [] for name in working}
-    units, begun = [], time.perf_counter()
+    begun = time.perf_counter()
     for number in range(rounds):
         if number >= LEAST and time.perf_counter() - begun > most:
             break
-        for name, function in working.items():
-            units.append(statistics.median(_time(unit) for _ in range(3)))
-            times[name].append(_time(function) / units[-1])
-    found |= {name: statistics.median(measured) for name, measured in times.items()}
-    return {name: found[name] for name in functions}, statistics.median(units)
+        for name in working:
+            before = statistics.median(_time(unit) for _ in range(3))
+            found[name].append((_time(functions[name]), before))
+    return found
+
+
+def in_units(pairs):
+    """Return how many times as long as the unit a function takes, the median over the rounds."""
+    return statistics.median(seconds / unit for seconds, unit in pairs)
+
+
+def ratio(pairs, others):
+    """Return how many times as long as another a function takes, the median over the rounds."""
+    rounds = zip(pairs, others, strict=True)
+    return statistics.median(seconds / other for (seconds, _), (other, _) in rounds)
 
 
 def seconds(function, rounds=3):

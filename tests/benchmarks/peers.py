@@ -13,7 +13,7 @@ SAMPLES, NOISE, WINDOW, STEPS = 50, 0.15, 16, 50
 class TfKerasVis:
     """tf-keras-vis: gradients, SmoothGrad, Grad-CAM, maximization."""
 
-    name = "tf-keras-vis"
+    name, package = "tf-keras-vis", "tf-keras-vis"
 
     def __init__(self, network, image):
         from tf_keras_vis.utils.scores import CategoricalScore
@@ -45,7 +45,7 @@ class TfKerasVis:
 class TfExplain:
     """tf-explain: gradients, SmoothGrad, integrated gradients, Grad-CAM, occlusion."""
 
-    name = "tf-explain"
+    name, package = "tf-explain", "tf-explain"
 
     def __init__(self, network, image):
         self.network, self.data = network, (image.astype("float32"), None)
@@ -81,7 +81,7 @@ class TfExplain:
 class Pair:
     """PAIR saliency: gradients, SmoothGrad, integrated gradients, Grad-CAM, on a compiled call."""
 
-    name = "PAIR saliency"
+    name, package = "PAIR saliency", "saliency"
 
     def __init__(self, network, image):
         import saliency.core as core
@@ -137,4 +137,47 @@ class Pair:
         return self.core.GradCam().GetMask(self.image, self.call)
 
 
-PEERS = (TfKerasVis, TfExplain, Pair)
+class Xplique:
+    """xplique: gradients, plain and guided, SmoothGrad, integrated gradients, Grad-CAM, occlusion.
+
+    Its maps have one number a pixel: of the gradient the highest absolute value of the colours, of
+    other methods their mean. It integrates by the trapezoidal rule, and enlarges Grad-CAM's map by
+    cubic splines. Otherwise its answers are ours. Explainers are made once and kept, as its manual
+    has it.
+    """
+
+    name, package = "xplique", "xplique"
+
+    def __init__(self, network, image):
+        picture = image.astype("float32")
+        first = np.eye(1, network.output_shape[-1], dtype="float32")  # class 0, one-hot
+        self.network, self.question, self.explainers = network, (picture, first), {}
+
+    def explain(self, kind, **options):
+        from xplique import attributions
+
+        if kind not in self.explainers:
+            self.explainers[kind] = getattr(attributions, kind)(self.network, **options)
+        return self.explainers[kind](*self.question).numpy()
+
+    def gradient(self):
+        return self.explain("Saliency")
+
+    def guided_gradient(self):
+        return self.explain("GuidedBackprop")
+
+    def smooth_gradient(self):
+        noise = NOISE * np.ptp(self.question[0])
+        return self.explain("SmoothGrad", nb_samples=SAMPLES, noise=noise)
+
+    def integrated_gradients(self):
+        return self.explain("IntegratedGradients", steps=STEPS)
+
+    def grad_cam(self):
+        return self.explain("GradCAM", conv_layer=LAYER)
+
+    def occlusion(self):
+        return self.explain("Occlusion", patch_size=WINDOW, patch_stride=WINDOW)
+
+
+PEERS = (TfKerasVis, TfExplain, Pair, Xplique)

@@ -9,7 +9,7 @@ CELLS = (
     """
 import ipywidgets as widgets
 import numpy as np
-from helpers.explorers.pattern import Explorer, slider
+from helpers.explorers.explorer import Explorer, slider
 
 print(f"widgets {widgets.__version__}")
 

@@ -1,0 +1,1 @@
+"""Internals that no lesson imports: tracing, caching, progress bars, paths."""

@@ -1,0 +1,188 @@
+"""Look inside a network while TensorFlow traces it, and cache the traced functions.
+
+A Keras network may be flat, nested, `Sequential` or subclassed, but calling it always calls its
+layers. So instead of building sub-models, we call the network once inside a `tf.function` and pick
+tensors from the graph: a layer's output (`watch`), or the logits before a softmax (`logits`). The
+network itself is never changed.
+"""
+
+import collections
+import contextlib
+import functools
+import threading
+import weakref
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+_lock = threading.RLock()
+_compiled = weakref.WeakKeyDictionary()
+_PASSED_THROUGH = {"Identity", "Cast", "Reshape", "Squeeze"}
+_HEADS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
+
+
+def layers(network):
+    """Return all layers of a network by unique name, `{name: layer}`, in order of definition.
+
+    Layers that share a name are listed as "parent/name". Nested networks are replaced by their
+    layers, custom layers that hold other layers are listed with them, input layers are left out.
+    """
+    found = list(_walk(network, "", {id(network)}))
+    shared = collections.Counter(layer.name for _, layer in found)
+    named = {}
+    for parent, layer in found:
+        name = plain = layer.name if shared[layer.name] == 1 else parent + layer.name
+        copy = 2
+        while name in named:
+            name, copy = f"{plain}#{copy}", copy + 1
+        named[name] = layer
+    return named
+
+
+def _walk(parent, path, met):
+    """Yield (path of the parent, layer), children before the layer that holds them."""
+    network = isinstance(parent, keras.Model)
+    for layer in parent.layers if network else _held(vars(parent).values()):
+        if id(layer) in met or isinstance(layer, keras.layers.InputLayer):
+            continue
+        met.add(id(layer))
+        within = isinstance(layer, keras.Model)
+        if within or not type(layer).__module__.startswith("keras."):  # not into Keras' own
+            yield from _walk(layer, f"{path}{layer.name}/", met)
+        if not within:
+            yield path, layer
+
+
+def _held(values):
+    for value in values:
+        if isinstance(value, keras.layers.Layer):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _held(value)
+        elif isinstance(value, dict):
+            yield from _held(value.values())
+
+
+@contextlib.contextmanager
+def watch(layers):
+    """Record the outputs of layers while a network is called; yields `{layer: output}`.
+
+    For use while tracing; `with` blocks may be nested. `keras.layers.Layer.__call__` is wrapped for
+    this thread; layers and networks are not changed. A layer that is called twice keeps its last
+    output, one that is never called has none.
+    """
+    watched, outputs, thread = {id(layer) for layer in layers}, {}, threading.get_ident()
+    with _lock:
+        original = keras.layers.Layer.__call__
+
+        @functools.wraps(original)
+        def call(layer, *args, **kwargs):
+            output = original(layer, *args, **kwargs)
+            if id(layer) in watched and threading.get_ident() == thread:
+                outputs[layer] = output
+            return output
+
+        keras.layers.Layer.__call__ = call
+        try:
+            yield outputs
+        finally:
+            keras.layers.Layer.__call__ = original
+
+
+def seen(outputs, layer, x):
+    """Return the tensor that `watch` recorded for a layer in x's graph, or raise ValueError."""
+    output = outputs.get(layer)
+    if output is None:
+        raise ValueError(f"The network does not call its layer {layer.name!r}.")
+    if not tf.is_tensor(output) or output.graph is not x.graph:
+        raise ValueError(f"Layer {layer.name!r} does not return one tensor of the network's graph.")
+    return output
+
+
+def head(output):
+    """Return a traced network's logits (N, classes) and the kind of its head.
+
+    Follows the graph from `output` back to the input of a "softmax", "log_softmax" or "sigmoid";
+    the kind is "linear" if the outputs are logits already.
+    Raises ValueError if the network does not return one row of scores per image.
+    """
+    if not tf.is_tensor(output) or output.shape.rank != 2 or not output.shape[1]:
+        shape = tuple(output.shape) if tf.is_tensor(output) else type(output).__name__
+        raise ValueError(f"The network's output must be (images, classes), but it is {shape}.")
+    tensor = output
+    while tensor.op.type in _PASSED_THROUGH:
+        tensor = tensor.op.inputs[0]
+    if "PartitionedCall" in tensor.op.type:
+        raise ValueError(
+            "The network ends inside its own tf.function, which hides its logits: remove the "
+            "@tf.function from its call method (Keras compiles it anyway)."
+        )
+    kind = _HEADS.get(tensor.op.type, "linear")
+    if kind == "linear":
+        return tf.cast(output, tf.float32), kind
+    return tf.cast(tf.reshape(tensor.op.inputs[0], tf.shape(output)), tf.float32), kind
+
+
+def logits(output):
+    """Return the logits (N, classes) for the output of a traced network.
+
+    A single sigmoid with logit z becomes two columns, -z and z.
+    """
+    values, kind = head(output)
+    if kind == "sigmoid" and values.shape[1] == 1:
+        values = tf.concat([-values, values], axis=1)
+    return values
+
+
+def once(network, key, make):
+    """Return `make()`, cached per network and hashable key until the network's layers change.
+
+    `make` must not return anything that refers to the network, or it is never freed.
+    """
+    form = tuple(
+        (weakref.ref(layer), id(getattr(layer, "activation", None)))
+        for _, layer in _walk(network, "", {id(network)})
+    )
+    known_form, made = _compiled.get(network, (None, None))
+    if form != known_form:
+        made = {}
+        _compiled[network] = form, made
+    if key not in made:
+        made[key] = make()
+    return made[key]
+
+
+def compiled(network, function, *options, signature):
+    """Return `function(network, *tensors, *options)` compiled once for this network and options.
+
+    function, options: hashable, such as a module-level function and names of layers. signature: a
+    tuple of (shape, dtype) pairs, one per tensor. Training needs no new compilation.
+    """
+    reference = weakref.ref(network)
+
+    def make():
+        def run(*tensors):
+            return function(reference(), *tensors, *options)
+
+        specs = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
+        return tf.function(run, autograph=False).get_concrete_function(*specs)
+
+    return once(network, (function, options, signature), make)
+
+
+def in_batches(function, *arrays, batch_size):
+    """Run a compiled function over batches of arrays (N, ...); return its concatenated outputs.
+
+    Each batch is cast to the function's input type, so uint8 images need not be cast beforehand.
+    """
+    parts = []
+    for start in range(0, len(arrays[0]), batch_size):
+        slices = (
+            tf.constant(array[start : start + batch_size], taken.dtype)
+            for array, taken in zip(arrays, function.inputs, strict=False)  # variables follow
+        )
+        parts.append([part.numpy() for part in function(*slices)])
+    return [
+        whole[0] if len(whole) == 1 else np.concatenate(whole) for whole in zip(*parts, strict=True)
+    ]

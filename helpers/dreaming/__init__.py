@@ -1,0 +1,30 @@
+"""Feature visualization: an objective, a parameterization, transforms, and gradient ascent."""
+
+from helpers.dreaming.ascent import ascend, ascend_octaves, deep_dream, maximize
+from helpers.dreaming.evaluation import value
+from helpers.dreaming.film import save_gif
+from helpers.dreaming.objectives import (
+    PICTURE,
+    SCORES,
+    Objective,
+    blur,
+    channel,
+    energy,
+    l1,
+    l2,
+    margin,
+    measured,
+    neuron,
+    target_class,
+    total_variation,
+)
+from helpers.dreaming.optimizers import Adam, Normalized, adam
+from helpers.dreaming.parameterizations import Pixels, Spectrum, pixels, spectrum
+from helpers.dreaming.transforms import Roll, compose, jitter, lucid, pad, rotate, scale, shaken
+
+__all__ = [
+    "PICTURE", "SCORES", "Adam", "Normalized", "Objective", "Pixels", "Roll", "Spectrum", "adam",
+    "ascend", "ascend_octaves", "blur", "channel", "compose", "deep_dream", "energy", "jitter",
+    "l1", "l2", "lucid", "margin", "maximize", "measured", "neuron", "pad", "pixels", "rotate",
+    "save_gif", "scale", "shaken", "spectrum", "target_class", "total_variation", "value",
+]  # fmt: skip

@@ -1,0 +1,174 @@
+"""Gradient ascent: images that a network responds to strongly, from noise or from a photo.
+
+Four choices that compose (Olah et al., Feature Visualization, Distill 2017): an *objective*, what
+to maximize; a *parameterization*, how the image is represented; *transforms*, what it must be
+robust to; and the *loop*, which is here. Inside, images are (N, H, W, 3) in 0-1; arguments and
+results are in 0-255. Any size will do, as convolutions take images of any size.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from helpers.core.progress import progress
+from helpers.core.tracing import compiled
+from helpers.dreaming import objectives
+from helpers.dreaming.evaluation import begin, check, shape_known, value_of
+from helpers.dreaming.optimizers import Normalized, adam
+from helpers.dreaming.parameterizations import pixels, spectrum
+from helpers.dreaming.transforms import Roll, shaken
+from helpers.gradients import gradient_of
+from helpers.plotting import resize
+
+
+def maximize(network, objective, start=None, size=None, steps=128, **choices):
+    """Return images that maximize an objective, by gradient ascent (Erhan 2009, Olah 2017).
+
+    float32 in 0-255: (H, W, 3), or (N, H, W, 3) where the start is a batch or the objective is for
+    several images. Arguments and errors are those of `ascend`.
+    """
+    pictures = start if objective.count is None else np.empty((objective.count, 1, 1, 3))
+    every = max(1, 16 // (len(pictures) if np.ndim(pictures) == 4 else 1))
+    made = ascend(network, objective, start, size, steps, every=every, **choices)
+    for pictures in progress(made, -(-steps // every), "maximize"):  # noqa: B007
+        pass
+    return pictures
+
+
+def ascend(
+    network, objective, start=None, size=None, steps=128, rate=0.1, parameterization=spectrum,
+    transform=shaken, rule=adam, radius=None, seed=0, every=1,
+):  # fmt: skip
+    """Return an iterator over the images of an ascent, after every `every` steps and at the end.
+
+    Arguments:
+        start: (N, H, W, 3) or (H, W, 3) in 0-255; by default grey with a little noise, of `size`
+            (height, width) or the network's own.
+        rate: the step size.
+        transform: `function(images, key)`, random in each step, or None.
+        rule: the optimizer.
+        radius: how far (L2, pixels in 0-1) images may move away from the start, or None.
+
+    To stop early, stop iterating. The network is not changed; traces are kept for each form of
+    objective and set of choices. Raises ValueError, before it starts, for an unknown layer, class,
+    channel or position, and for images that are invalid or of a size that the layers cannot take.
+    """
+    if steps < 1 or every < 1:
+        raise ValueError(f"steps and every must be at least 1, not {steps} and {every}")
+    start, single = begin(network, objective, start, size, seed)
+    check(network, objective, start)
+    numbers = parameterization.begin(start, seed)
+    weights, at = objective.numbers(len(start))
+    shape = shape_known(network, start)
+    written = (None, *(numbers.shape[1:] if shape[1] else [None] * (numbers.shape.rank - 1)))
+    signature = (
+        *[(shape, "float32"), *[(written, "float32")] * 3, *[((), "int32")] * 3],
+        *[((), "float32")] * 2,
+        *[((len(weights),), "float32"), ((len(at), None), "int32")],
+    )
+    options = objective.form, parameterization, transform, rule, radius is not None
+    run = compiled(network, _climb, *options, signature=signature)
+    fixed = [tf.constant(number, tf.float32) for number in (rate, radius or 0.0, weights)]
+
+    def pictures():
+        state = numbers, tf.zeros_like(numbers), tf.zeros_like(numbers)
+        for first in range(1, steps + 1, every):
+            span = (tf.constant(n) for n in (first, min(first + every, steps + 1), seed))
+            made, *state = run(tf.constant(start), *state, *span, *fixed, tf.constant(at))
+            yield (made[0] if single else made).numpy() * 255
+
+    return pictures()
+
+
+def deep_dream(network, image, layer, octaves=5, steps=20, **choices):
+    """Return an image in which a network's own patterns have been amplified more and more.
+
+    float32 in 0-255. Arguments and errors are those of `ascend_octaves`. (Mordvintsev 2015)
+    """
+    every = max(1, min(5, steps))
+    made = ascend_octaves(
+        network, image, layer, octaves=octaves, steps=steps, every=every, **choices
+    )
+    for picture in progress(made, octaves * -(-steps // every), "deep dream"):  # noqa: B007
+        pass
+    return picture
+
+
+def ascend_octaves(
+    network, image, layer, channel=None, octaves=5, octave_scale=1.3, steps=20, rate=1.5,
+    parameterization=pixels, transform=Roll(32), rule=Normalized(5),  # noqa: B008 - both are frozen
+    seed=0, every=1,
+):  # fmt: skip
+    """Return an iterator over the images of a deep dream, all of the image's size.
+
+    The dream starts on a small copy of the image, then goes on with one `octave_scale` times as
+    large, and so on: large shapes first, then finer ones. The changes are enlarged and added to the
+    image itself, so no detail is lost.
+
+    Arguments:
+        image: (H, W, 3) or a batch, in 0-255.
+        layer: a name, or any `Objective`. All channels count (`energy`, normalized), or one
+            `channel`.
+        rate: the step size, in 0-255.
+
+    Other arguments and errors are as in `ascend`.
+    """
+    if octaves < 1 or octave_scale <= 1:
+        raise ValueError(f"give octaves >= 1 and octave_scale > 1, not {octaves}, {octave_scale}")
+    if isinstance(layer, objectives.Objective):
+        objective = layer
+    elif channel is None:
+        objective = objectives.energy(layer, normalize=True)
+    else:
+        objective = objectives.channel(layer, channel)
+    image, single = begin(network, objective, image)
+    height, width = image.shape[1:3]
+    shrink = [octave_scale ** (octave + 1 - octaves) for octave in range(octaves)]
+    sizes = [(max(1, round(height * s)), max(1, round(width * s))) for s in shrink]
+    check(network, objective, resize(image, *sizes[0]))
+    choices = dict(parameterization=parameterization, transform=transform, rule=rule, every=every)
+
+    def pictures():
+        change = np.zeros_like(image)
+        for octave, size in enumerate(sizes):
+            base = resize(image, *size, antialias=True)
+            start = np.clip(base + resize(change, *size), 0, 1) * 255
+            for made in ascend(
+                network, objective, start, None, steps, rate / 255, seed=seed + octave,
+                **choices,
+            ):  # fmt: skip
+                change = made / 255 - base
+                whole = np.clip(image + resize(change, height, width), 0, 1) * 255
+                yield whole[0] if single else whole
+
+    return pictures()
+
+
+def within(pictures, start, radius):
+    """Return images projected onto the L2 ball of `radius` around `start` (Engstrom 2019)."""
+    change = pictures - start
+    length = tf.sqrt(tf.reduce_sum(change**2, (1, 2, 3), keepdims=True) + 1e-12)
+    return start + change * tf.minimum(1.0, radius / length)
+
+
+def _climb(network, start, numbers, *rest):
+    """Return images, numbers and memory after the steps from `first` to before `last`."""
+    *memory, first, last, seed, rate, radius, weights, at = rest[:-5]
+    form, parameterization, transform, rule, bounded = rest[-5:]
+    read = parameterization.reader(start)
+
+    def picture(numbers):
+        pictures = tf.ensure_shape(read(numbers), start.shape)
+        return within(pictures, start, radius) if bounded else pictures
+
+    def step(number, numbers, *memory):
+        pictures = picture(numbers)
+        shown = transform(pictures, tf.stack([seed, number])) if transform else pictures
+        worth = value_of(network, pictures, shown, weights, at, form)
+        slope = gradient_of(worth, numbers, "the pictures")
+        change, memory = rule(slope, memory, number)
+        return number + 1, numbers + rate * change, *memory
+
+    _, numbers, *memory = tf.while_loop(
+        lambda number, *_: number < last, step, (first, numbers, *memory)
+    )
+    return picture(numbers), numbers, *memory

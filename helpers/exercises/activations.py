@@ -1,0 +1,151 @@
+"""Questions of lesson 03: from one neuron by hand to a picture that outdoes every real one."""
+
+import functools
+
+import numpy as np
+
+from helpers import activations, drawn
+from helpers.exercises.exercise import Question, drawn_network, drawn_world, given
+
+LAYER = "block4_conv3"
+
+
+@functools.lru_cache(maxsize=1)
+def _detectors():
+    """Return for each part of the face the channel that matches it best: `{part: channel}`."""
+    truth = drawn_world()
+    iou = activations.dissect(
+        drawn_network("pets_robust"),
+        truth.test.images[:100],
+        truth.test.parts[:100],
+        truth.part_names,
+        LAYER,
+        0.98,
+    )
+    return {part: int(iou[part].argmax()) for part in drawn.FACE}
+
+
+def _answers(images, part):
+    """Return how strongly the detector of a part answers to each of these images."""
+    return activations.strengths(drawn_network("pets_robust"), images, LAYER)[:, _detectors()[part]]
+
+
+def _neuron(function):
+    rng = np.random.default_rng(3)
+    for sign in (1, -1):
+        patch, weights = rng.normal(size=(2, 3, 3, 3))
+        product, bias = (patch * weights).sum(), 0.7 * sign
+        weights *= sign * np.sign(product)
+        total = (patch * weights).sum() + bias
+        got = float(given(function(patch, weights, bias)))
+        if np.isclose(got, max(total, 0), atol=1e-4):
+            continue
+        if np.isclose(got, total, atol=1e-4):
+            return "Below zero a neuron with a ReLU is silent; yours gives a negative number."
+        if np.isclose(got, max(total - bias, 0), atol=1e-4):
+            return "You have left out the bias: add it before the ReLU."
+        return f"For one patch the neuron's activation is {max(total, 0):.2f}, yours is {got:.2f}."
+    return None
+
+
+@functools.cache
+def _kept_without():
+    """Return for each part which share of its answer the part's detector keeps without it."""
+    animals = [(drawn.PETS[i % 2], drawn.TEST_SEED + i // 2) for i in range(40)]
+    whole, kept = drawn_world().test.images[: len(animals)], {}
+    for part in drawn.FACE:
+        bare = np.array([drawn.draw(*animal, without=(part,)).image for animal in animals])
+        kept[part] = _answers(bare, part).mean() / _answers(whole, part).mean()
+    return kept
+
+
+def _does_not_miss_its_part(answer):
+    if answer not in drawn.FACE:
+        return f"Answer with one of {', '.join(drawn.FACE)}."
+    kept = _kept_without()
+    if kept[answer] == max(kept.values()):
+        return None
+    return (
+        f"Without {answer} its detector keeps {kept[answer]:.0%} of its answer; one keeps more. "
+        "Which match was the poorest to begin with?"
+    )
+
+
+def _lit_without_a_muzzle(answer):
+    kind, seed = answer
+    if kind not in drawn.PETS:
+        return f"The kind is one of {', '.join(drawn.PETS)}, not {kind!r}."
+    bare = drawn.draw(kind, int(seed), without=("muzzle",)).image
+    got = float(_answers(bare, "muzzle")[0])
+    usual = float(np.median(_answers(drawn_world().test.images, "muzzle")))
+    if got > usual:
+        return None
+    return (
+        f"Without its muzzle, {kind} {seed} brings the channel to {got:.1f}; half of the whole "
+        f"animals stay below {usual:.1f}. Look for one that brings it higher."
+    )
+
+
+def _outdoes_every_picture(answer):
+    picture, images = np.asarray(answer), drawn_world().test.images
+    if picture.dtype.kind not in "uif":
+        raise TypeError(f"a picture is an array of numbers, not {type(answer).__name__}")
+    if picture.shape != images.shape[1:]:
+        return f"The picture must have shape {images.shape[1:]}, not {picture.shape}."
+    if not (picture.min() >= 0 and picture.max() <= 255):
+        return f"Its values must lie in 0-255, not {picture.min():.3g} to {picture.max():.3g}."
+    got, most = (float(_answers(shown, "eyes").max()) for shown in (picture, images))
+    if got > most:
+        return None
+    return f"Your picture brings the eye channel to {got:.1f}, a real one to {most:.1f}: climb on."
+
+
+QUESTIONS = (
+    Question(
+        _neuron,
+        (
+            "Multiply number by number, add up, and do not forget what is added at the end.",
+            "(patch * weights).sum() + bias, and then the ReLU: nothing below zero gets through.",
+        ),
+        "def answer(patch, weights, bias):\n    return max((patch * weights).sum() + bias, 0)",
+        "def answer(patch, weights, bias):\n    return (patch * weights).sum() + bias",
+    ),
+    Question(
+        _does_not_miss_its_part,
+        (
+            "A detector that matches its part poorly may be lit by what lies beside it.",
+            "For which part is the best match poorest, and thinnest? What lies around it?",
+        ),
+        'answer = "whiskers"',
+        'answer = "eyes"',
+    ),
+    Question(
+        _lit_without_a_muzzle,
+        (
+            "Draw many animals without the muzzle and ask activations.strengths how lit they are.",
+            "drawn.draw(kind, seed, without=('muzzle',)).image, for seeds 0 to 99, say; take the "
+            "one with the strongest answer of that channel.",
+        ),
+        'layer, judge = "block4_conv3", truth.load_network("pets_robust")\n'
+        "images, parts = truth.test.images[:100], truth.test.parts[:100]\n"
+        "iou = activations.dissect(judge, images, parts, truth.part_names, layer, 0.98)\n"
+        'tries = [(kind, seed) for kind in ("cat", "dog") for seed in range(60)]\n'
+        'bare = [drawn.draw(*one, without=("muzzle",)).image for one in tries]\n'
+        "lit = activations.strengths(judge, np.array(bare), layer)\n"
+        'answer = tries[lit[:, iou["muzzle"].argmax()].argmax()]',
+        'answer = ("cat", 0)',
+    ),
+    Question(
+        _outdoes_every_picture,
+        (
+            "You have the tool: dreaming.maximize, with the objective dreaming.neuron.",
+            "The network's own size is the right one; more steps climb higher.",
+        ),
+        'layer, judge = "block4_conv3", truth.load_network("pets_robust")\n'
+        "images, parts = truth.test.images[:100], truth.test.parts[:100]\n"
+        "iou = activations.dissect(judge, images, parts, truth.part_names, layer, 0.98)\n"
+        'eye = iou["eyes"].argmax()\n'
+        "answer = dreaming.maximize(judge, dreaming.neuron(layer, eye), steps=64)",
+        "answer = truth.test.images[0]",
+    ),
+)

@@ -1,0 +1,71 @@
+"""Questions of lesson 00: find your way in a world, whichever is open."""
+
+import numpy as np
+
+from helpers.exercises.exercise import Question, given
+from helpers.networks import predict
+from helpers.worlds import load_world
+
+
+def _label_of_dog(answer):
+    names = load_world().class_names
+    right = [name.startswith("dog") for name in names].index(True)
+    if isinstance(answer, str):
+        return "That is a name; the label is a number."
+    if int(answer) == right:
+        return None
+    return f"Labels count from 0 along class_names, and {answer} is not where dog stands."
+
+
+def _share_of_animal(function):
+    rng = np.random.default_rng(5)
+    for parts in (np.zeros((4, 6), np.uint8), rng.integers(0, 9, (16, 12)), np.full((3, 3), 2)):
+        value, right = float(given(function(parts))), float((parts > 0).mean())
+        if abs(value - 100 * right) < 1e-3 and right > 0.01:
+            return "That is a percentage; give the share as a number from 0 to 1."
+        if abs(value - (1 - right)) < 1e-6 and abs(right - 0.5) > 1e-3:
+            return "That is the share of the background; we want the rest."
+        if abs(value - right) > 1e-4:
+            return f"For one map of parts the share is {right:.2f}, your function says {value:.2f}."
+    return None
+
+
+def _mistake(answer):
+    world = load_world()
+    row = int(answer)
+    if not 0 <= row < len(world.test.images):
+        return f"The test pictures are numbered 0 to {len(world.test.images) - 1}."
+    said = int(predict(world.network, world.test.images[row])[0].argmax())
+    if said == world.test.labels[row]:
+        return f"The network gets picture {row} right; look for one where it does not."
+    return None
+
+
+QUESTIONS = (
+    Question(
+        _share_of_animal,
+        (
+            "The background has part id 0. Everything else belongs to the animal.",
+            "parts > 0 gives True for each pixel of the animal; what is the mean of that?",
+        ),
+        "def answer(parts):\n    return (parts > 0).mean()",
+        "def answer(parts):\n    return (parts == 0).mean()",
+    ),
+    Question(
+        _label_of_dog,
+        ("Look at what world.class_names prints.", "The first name has label 0, the next one 1."),
+        'answer = [name.startswith("dog") for name in world.class_names].index(True)',
+        "answer = 0",
+    ),
+    Question(
+        _mistake,
+        (
+            "Compare what networks.predict says for all test pictures with world.test.labels.",
+            "predict(...).argmax(axis=1) is the class; np.flatnonzero lists where something holds.",
+        ),
+        "said = networks.predict(world.network, world.test.images).argmax(axis=1)\n"
+        "answer = np.flatnonzero(said != world.test.labels)[0]",
+        "said = networks.predict(world.network, world.test.images).argmax(axis=1)\n"
+        "answer = np.flatnonzero(said == world.test.labels)[0]",
+    ),
+)

@@ -1,1 +1,0 @@
-"""The questions of each lesson; see `helpers.exercises` for how they are asked."""

@@ -1,0 +1,188 @@
+"""The deep dream explorer: it dreams in the background, stops when told, and leaves no thread."""
+
+import io
+import threading
+from importlib import import_module
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from test_explorers import shown, upload
+
+from helpers import drawn, dreaming, explorers, networks
+from helpers.explorers.explorer import enlarge, png
+
+module = import_module("helpers.explorers.deep_dream")  # the name is also the explorer's
+
+LONG = 60  # seconds in which any of these dreams is over
+
+
+@pytest.fixture(scope="module")
+def network():
+    keras.utils.set_random_seed(4)
+    return networks.build(3, size=32, widths=(4, 4, 8, 8, 8))
+
+
+@pytest.fixture
+def photo():
+    return drawn.draw("dog", 2).image[20:84, 10:106]
+
+
+@pytest.fixture
+def explorer(network, photo):
+    made = explorers.deep_dream(network, photo, "block2_conv1")
+    made.set(octaves=2, steps=4)
+    yield made
+    made.stop()
+    made.wait(LONG)
+    assert not [t for t in threading.enumerate() if t.name == "deep dream"]
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Dreams that make each frame only when `go` is released, and note in `asked` what for."""
+    go, asked = threading.Semaphore(0), []
+
+    def frames(network, image, layer, channel, octaves, steps, every, **_choices):
+        for number in range(octaves * -(-steps // every)):
+            assert go.acquire(timeout=LONG)
+            asked.append(layer)
+            yield np.full(image.shape, number + 1, np.float32)
+
+    monkeypatch.setattr(dreaming, "ascend_octaves", frames)
+    return go, asked
+
+
+def dreamt(explorer):
+    explorer.dream()
+    return explorer.wait(LONG)
+
+
+def test_before_a_dream_the_photo_is_shown_and_afterwards_the_dream(explorer, photo):
+    assert np.array_equal(shown(explorer), enlarge(photo))
+    assert explorer.label.text == "block2_conv1, all channels: press dream"
+    assert dreamt(explorer) == "block2_conv1, all channels: dreamt, 2 of 2 frames"
+    assert not np.array_equal(shown(explorer), enlarge(photo))
+    assert (explorer.bar.value, explorer.bar.max) == (2, 2)
+
+
+def test_the_dream_is_the_helpers(explorer, network, photo):
+    explorer.set(channel=3, strength=4)
+    dreamt(explorer)
+    right = dreaming.deep_dream(
+        network, photo, dreaming.channel("block2_conv1", 3), octaves=2, steps=4,
+        rate=4 * module.STRENGTH, parameterization=dreaming.spectrum, rule=dreaming.adam,
+    )  # fmt: skip
+    assert np.array_equal(shown(explorer), enlarge(np.round(right).astype(np.uint8)))
+
+
+def test_every_control_changes_the_dream(explorer, network):
+    seen = {dreamt(explorer): shown(explorer)}
+    before = shown(explorer)
+    for name, value in (
+        ("layer", "block3_conv1"),
+        ("channel", 1),
+        ("octaves", 3),
+        ("steps", 8),
+        ("strength", 10),
+    ):
+        assert explorer.set(**{name: value}).endswith(": press dream")
+        label = dreamt(explorer)
+        assert label.startswith(explorer.controls["layer"].value) and ": dreamt, " in label
+        assert not np.array_equal(before, shown(explorer)), name
+        seen[label], before = shown(explorer), shown(explorer)
+    label = explorer.set(moment=50)
+    assert label.endswith(", seen at frame 3") and "6 of 6 frames" in label
+    assert not np.array_equal(before, shown(explorer))
+
+
+def test_a_dream_is_remembered_and_their_number_is_bounded(explorer, monkeypatch):
+    monkeypatch.setattr(module, "KEPT_DREAMS", 2)
+    pictures = []
+    for strength in (2, 5, 9):
+        explorer.set(strength=strength)
+        dreamt(explorer)
+        pictures.append(shown(explorer))
+    assert explorer.set(strength=5).endswith("dreamt, 2 of 2 frames")
+    assert np.array_equal(shown(explorer), pictures[1])
+    assert explorer.set(strength=2).endswith("press dream") and len(explorer._dreams) == 2
+
+
+def test_stop_ends_the_dream_and_no_further_frame_is_shown(explorer, slow):
+    go, asked = slow
+    explorer.set(steps=40)
+    explorer.dream()
+    thread = explorer._latest.thread
+    assert thread.is_alive() and "dreaming, 0 of 20 frames" in explorer.label.text
+    go.release()
+    while not explorer.bar.value:
+        assert thread.is_alive()
+        thread.join(0.01)
+    explorer.buttons["stop"].click()  # returns at once, while a frame is being made
+    assert explorer.label.text.endswith("stopped, 1 of 20 frames") and thread.is_alive()
+    picture = shown(explorer)
+    go.release()
+    thread.join(LONG)
+    assert not thread.is_alive() and len(asked) == 2
+    assert np.array_equal(shown(explorer), picture) and explorer.bar.value == 1
+    assert explorer.label.text.endswith("stopped, 1 of 20 frames")
+
+
+def test_a_new_dream_begins_when_the_one_before_has_ended_and_shows_only_its_own(explorer, slow):
+    go, asked = slow
+    threads = []
+    for layer in ("block1_conv1", "block1_conv2", "block2_conv2"):
+        explorer.set(layer=layer)
+        explorer.buttons["dream"].click()
+        threads.append(explorer._latest.thread)
+    assert all(thread.is_alive() for thread in threads) and not asked
+    for _ in range(3):
+        go.release()
+    assert explorer.wait(LONG) == "block2_conv2, all channels: dreamt, 2 of 2 frames"
+    for thread in threads:
+        thread.join(LONG)
+        assert not thread.is_alive()
+    assert asked == ["block1_conv1", "block2_conv2", "block2_conv2"]
+    assert explorer.set(layer="block1_conv1").endswith("stopped, 0 of 2 frames")
+
+
+def test_what_goes_wrong_is_said_and_the_next_dream_is_dreamt(explorer):
+    explorer.set(channel=200)
+    assert "no dream, for there is no channel 200 in 'block2_conv1'" in dreamt(explorer)
+    explorer.set(channel=-1)
+    assert dreamt(explorer).endswith("dreamt, 2 of 2 frames")
+
+
+def test_a_film_is_saved_on_demand(explorer, tmp_path):
+    explorer.save_film(tmp_path / "none.gif")
+    assert "no film to save yet" in explorer.label.text and not list(tmp_path.iterdir())
+    dreamt(explorer)
+    explorer._film = tmp_path / "dream.gif"
+    explorer.buttons["save film"].click()
+    with Image.open(tmp_path / "dream.gif") as film:
+        assert film.n_frames == 3 and film.size == (96, 64)
+    assert explorer.label.text == f"Saved 3 frames in {tmp_path / 'dream.gif'}"
+    explorer.save_film(tmp_path / "nowhere" / "dream.gif")
+    assert explorer.label.text.startswith("The film is not saved. There is no folder")
+
+
+def test_your_own_photo_is_cropped_and_dreamt_and_what_is_no_photo_is_named(explorer, photo):
+    mine = drawn.draw("cat", 4).image
+    explorer.controls["upload"].value = upload(png(mine))
+    before = shown(explorer)
+    assert before.shape == enlarge(photo).shape and not np.array_equal(before, enlarge(photo))
+    assert dreamt(explorer).endswith("dreamt, 2 of 2 frames")
+    assert not np.array_equal(shown(explorer), before)
+    explorer.controls["upload"].value = upload(b"no picture at all")
+    assert "cannot use the picture" in explorer.label.text
+    assert np.array_equal(shown(explorer), enlarge(photo))
+
+
+def test_where_no_widget_can_be_the_dream_is_a_picture(explorer):
+    dreamt(explorer)
+    bundle, metadata = explorer._repr_mimebundle_()
+    (kind,) = set(bundle) & {"image/png", "image/jpeg"}
+    assert metadata[kind]["alt"].startswith("Deep dream explorer: block2_conv1")
+    assert bundle["text/plain"].startswith("Deep dream explorer: upload, layer, channel, octaves")
+    assert Image.open(io.BytesIO(explorer.image.value)).size == (576, 384)

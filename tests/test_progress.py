@@ -1,0 +1,46 @@
+"""Progress bars: shown for what takes time, and only where somebody looks."""
+
+import pytest
+from test_runtime import run
+
+from helpers.core import progress
+
+
+def test_progress_yields_everything_and_shows_what_takes_time(capsys, monkeypatch):
+    shown = run(
+        "import time; from helpers.core.progress import progress\n"
+        "print([x for x in progress(range(3), label='counting') if not time.sleep(0.3)])"
+    )
+    assert shown.stdout == "[0, 1, 2]\n"
+    assert "counting" in shown.stderr and "/3" in shown.stderr
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    assert list(progress.progress(iter("ab"), total=2)) == ["a", "b"]
+    assert capsys.readouterr().err == ""  # over before it was worth a bar
+
+
+@pytest.mark.parametrize("said", ["1", "", None])
+def test_no_bar_in_a_notebook_either_where_none_is_wanted(said, monkeypatch):
+    import tqdm.auto
+
+    made = []
+
+    def bar(items, **options):  # in a notebook, tqdm.auto's leaves the variable unread
+        made.append(options)
+        return items
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", bar)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    if said is not None:
+        monkeypatch.setenv("TQDM_DISABLE", said)
+    assert list(progress.progress("ab")) == ["a", "b"]
+    assert made[0]["disable"] == (said == "1")
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 9), (5, 4), (50, 26), (7, 1)])
+def test_portions_are_of_nearly_one_size_and_leave_nothing_out(count, most):
+    found = list(progress.portions(2, count, most, "asking"))
+    for image in range(2):
+        some = [range(count)[part] for number, part in found if number == image]
+        assert [n for part in some for n in part] == list(range(count))
+        assert max(map(len, some)) <= most and len(some) == -(-count // most)
+        assert max(map(len, some)) - min(map(len, some)) <= 1
