@@ -40,10 +40,10 @@ def main(url):
         if b"\0" in content:
             continue  # a picture, a network
         text = content.decode("utf-8")
-        mended = rewritten(text, old, new)
-        if mended != text:
+        renamed = rewritten(text, old, new)
+        if renamed != text:
             unfinished = path.with_name(f".{path.name}.unfinished")
-            unfinished.write_bytes(mended.encode("utf-8"))
+            unfinished.write_bytes(renamed.encode("utf-8"))
             os.replace(unfinished, path)
             changed += 1
     print(f"{changed} files now point to {new} instead of {old}.")

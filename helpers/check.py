@@ -30,10 +30,10 @@ class Finding(NamedTuple):
     subject: str
     ok: bool
     found: str
-    mend: str
+    fix: str
 
     def __str__(self):
-        return f"{self.subject}: {self.found}" + ("" if self.ok else f". To fix it: {self.mend}")
+        return f"{self.subject}: {self.found}" + ("" if self.ok else f". To fix it: {self.fix}")
 
 
 def machine():
@@ -75,23 +75,23 @@ def _python():
 
 def _packages():
     for need in requirements()[1]:
-        mend = f'pip install "{need}", or run make lab, which installs supported versions'
+        fix = f'pip install "{need}", or run make lab, which installs supported versions'
         try:
             version = metadata.version(need.name)
         except metadata.PackageNotFoundError:
-            yield Finding(need.name, False, "not installed", mend)
+            yield Finding(need.name, False, "not installed", fix)
             continue
         ok = need.specifier.contains(version, prereleases=True)
         found = f"version {version}" + ("" if ok else f", supported: {need.specifier}")
-        yield Finding(need.name, ok, found, mend)
+        yield Finding(need.name, ok, found, fix)
 
 
 def _memory():
     import psutil
 
     free = psutil.virtual_memory().available / 1e9
-    mend = f"close other programs and notebooks; a lesson takes up to {MEMORY_GB:g} GB"
-    return Finding("memory", free >= MEMORY_GB, f"{free:.1f} GB free", mend)
+    fix = f"close other programs and notebooks; a lesson takes up to {MEMORY_GB:g} GB"
+    return Finding("memory", free >= MEMORY_GB, f"{free:.1f} GB free", fix)
 
 
 def _disk():
@@ -99,8 +99,8 @@ def _disk():
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
-    mend = f"free {DISK_GB:g} GB, or set COURSE_CACHE to a folder on another disk"
-    return Finding("disk", free >= DISK_GB, f"{free:.1f} GB free at {folder}", mend)
+    fix = f"free {DISK_GB:g} GB, or set COURSE_CACHE to a folder on another disk"
+    return Finding("disk", free >= DISK_GB, f"{free:.1f} GB free at {folder}", fix)
 
 
 def _data():
@@ -128,8 +128,8 @@ def findings(name=None):
 
 def _world(name):
     if name not in worlds.NAMES:
-        mend = f"set COURSE_WORLD to one of {', '.join(worlds.NAMES)}"
-        return Finding("world", False, f"there is no world {name!r}", mend)
+        fix = f"set COURSE_WORLD to one of {', '.join(worlds.NAMES)}"
+        return Finding("world", False, f"there is no world {name!r}", fix)
     if name == "drawn":
         return Finding("world", True, "drawn (comes with the course)", "")
     folder = os.environ.get("COURSE_PHOTOS")

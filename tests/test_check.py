@@ -83,7 +83,7 @@ def test_check_names_a_missing_and_an_unsupported_package(monkeypatch):
     monkeypatch.setattr(metadata, "version", version)
     machine = found()
     assert not machine["tqdm"].ok and machine["tqdm"].found == "not installed"
-    assert "pip install" in machine["tqdm"].mend and "make lab" in machine["tqdm"].mend
+    assert "pip install" in machine["tqdm"].fix and "make lab" in machine["tqdm"].fix
     assert not machine["numpy"].ok and "version 1.26.4, supported: <3,>=2.0" in str(
         machine["numpy"]
     )

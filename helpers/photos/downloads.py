@@ -21,11 +21,26 @@ ATTEMPTS = 5  # per address; the count restarts after every PROGRESS bytes
 PROGRESS, MARGIN = 1_000_000, 50_000_000  # bytes
 PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+CHUNK = 1 << 16  # bytes
+TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two bytes
+BUSY = (408, 425, 429)  # temporary errors, as are all from 500 on
 log = logging.getLogger("helpers")  # runtime.setup prints these messages
 
 
 class DownloadError(OSError):
     """A download failed; the message says why and what to do."""
+
+
+class Unfit(Exception):
+    """The address does not have the file: retrying does not help."""
+
+
+class BrokenOff(Exception):
+    """The connection failed or was interrupted: retrying may help."""
+
+
+class Spoilt(Exception):
+    """The data is not the wanted file: restart from the first byte."""
 
 
 @dataclass(frozen=True)
@@ -171,23 +186,6 @@ def _what_to_do(source, path, unfinished, reasons):
         f"to a folder or an address that has the file, or copy the file to {path}. "
         'The drawn world needs no download: load_world("drawn")'
     )
-
-
-CHUNK = 1 << 16  # bytes
-TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two bytes
-BUSY = (408, 425, 429)  # temporary errors, as are all from 500 on
-
-
-class Unfit(Exception):
-    """The address does not have the file: retrying does not help."""
-
-
-class BrokenOff(Exception):
-    """The connection failed or was interrupted: retrying may help."""
-
-
-class Spoilt(Exception):
-    """The data is not the wanted file: restart from the first byte."""
 
 
 def addresses(source, mirror=None):
