@@ -11,7 +11,7 @@ LAB_OPTIONS := --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/n
 	--LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	--LabApp.extension_manager=readonly $(ALLOW_ROOT) $(LAB_ARGS)
 # Each notebook runs from its first cell to its last on one worker, and every output is compared.
-NBVAL := --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
+NBVAL := -p nbval.plugin --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON

@@ -1,5 +1,7 @@
 """Small networks with known answers, and one network written in every way that Keras allows."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -116,8 +118,12 @@ class Subclassed(keras.Model):
         return x
 
 
+@functools.cache
 def forms(activation=None, size=16):
-    """Return one network, with the same weights, in every form: `{name of the form: network}`."""
+    """Return one network, with the same weights, in every form: `{name of the form: network}`.
+
+    Tests share them, so that each is traced once for each method: do not change them.
+    """
 
     def chain(layers):
         x = y = keras.Input((size, size, 3), name="image")
@@ -140,6 +146,9 @@ def forms(activation=None, size=16):
     for network in networks.values():
         network.set_weights(flat.get_weights())
     return networks
+
+
+fresh_forms = forms.__wrapped__  # for a test that changes networks, or asks what is new to them
 
 
 def images(count=3, size=16, seed=0):

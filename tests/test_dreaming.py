@@ -124,8 +124,10 @@ def test_an_ascent_shows_its_pictures_on_the_way_and_can_be_left(network):
     np.testing.assert_array_equal(first, frames[0])
 
 
-@pytest.mark.parametrize("form", ["flat", "sequential", "nested", "subclassed"])
-@pytest.mark.parametrize("head", [None, "softmax"])
+@pytest.mark.parametrize(
+    ("form", "head"),
+    [("flat", None), ("sequential", None), ("nested", "softmax"), ("subclassed", "softmax")],
+)
 def test_networks_of_every_form_dream_at_their_own_size_and_others(form, head):
     network = forms(head)[form]
     own = dreaming.maximize(network, dreaming.target_class(2), steps=2)

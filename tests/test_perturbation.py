@@ -77,7 +77,7 @@ def test_squares_at_the_edge_end_with_the_picture():
     close(found, wanted)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_with_squares_that_overlap_it_is_their_mean(data):
     height, width = data.draw(st.sampled_from([(6, 9), (8, 8), (9, 5)]))

@@ -7,7 +7,7 @@ import weakref
 import keras
 import numpy as np
 import pytest
-from hand_made import Block, Calls, Subclassed, built, forms, images, of, parts
+from hand_made import Block, Calls, Subclassed, built, forms, fresh_forms, images, of, parts
 from numpy.testing import assert_allclose, assert_array_equal
 
 from helpers import cam, gradients, networks
@@ -113,7 +113,7 @@ def test_an_edited_network_is_traced_again():
 
 @pytest.mark.parametrize("form", ["flat", "subclassed"])
 def test_a_network_can_be_collected_after_use(form):
-    network = forms()[form]
+    network = fresh_forms()[form]
     cam.guided_grad_cam(network, images())
     networks.predict(network, images())
     networks.record(network, images(), ["conv1"])
