@@ -56,8 +56,8 @@ def main(arguments):
         environment = os.environ | {"JUPYTER_PATH": str(data), "TQDM_DISABLE": "1"}
         command = [
             sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", folder,
-            "-c", ROOT / "pyproject.toml", "-p", "nbval.plugin", "--nbval", "--nbval-kernel-name", "colab",
-            "--nbval-cell-timeout", "240", "--dist", "loadfile", *arguments, *lessons,
+            "-c", ROOT / "pyproject.toml", "-p", "nbval.plugin", "--nbval",
+            "--nbval-kernel-name", "colab", "--nbval-cell-timeout", "240", "--dist", "loadfile", *arguments, *lessons,
         ]  # fmt: skip
         return subprocess.run(command, env=environment, cwd=folder).returncode
 
