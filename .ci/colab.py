@@ -56,7 +56,8 @@ def main(arguments):
         environment = os.environ | {"JUPYTER_PATH": str(data), "TQDM_DISABLE": "1"}
         command = [
             sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "nbval.plugin",
-            "--rootdir", folder, "-c", ROOT / "pyproject.toml", "--nbval", "--nbval-kernel-name", "colab",
+            "--rootdir", folder, "-c", ROOT / "pyproject.toml",
+            "--nbval", "--nbval-kernel-name", "colab",
             "--nbval-cell-timeout", "240", "--dist", "loadfile", *arguments, *lessons,
         ]  # fmt: skip
         return subprocess.run(command, env=environment, cwd=folder).returncode
