@@ -1,4 +1,4 @@
-"""Exercises that grade themselves, one module for each lesson; `exercise.py` grades them."""
+"""Self-grading exercises, one module for each lesson; `exercise.py` does the grading."""
 
 from helpers.exercises.exercise import (
     BLANK,
