@@ -15,16 +15,19 @@ print(f"widgets {widgets.__version__}")
 
 def grey(value):
     return np.full((300, 400, 3), value, np.uint8)
+
+def number(name):
+    return slider(name, most=99)
 """,
-    "Explorer('good', lambda shown: (grey(shown), f'grey {shown}'), {'shown': slider('n', 99)})",
-    "Explorer('deaf', lambda shown: (grey(7), 'grey'), {'shown': slider('n', 99)})",
+    "Explorer('good', lambda shown: (grey(shown), f'grey {shown}'), {'shown': number('n')})",
+    "Explorer('deaf', lambda shown: (grey(7), 'grey'), {'shown': number('n')})",
     """
 kind = widgets.Dropdown(options=['black', 'white'], description='kind')
 Explorer('list', lambda kind: (grey(255 * (kind == 'white')), kind), {'kind': kind})
 """,
     """
-slow = Explorer('slow', lambda shown: (grey(shown), f'grey {shown}'), {'shown': slider('n', 99)})
-wanted, start = slider('wanted', 99), widgets.Button(description='Start')
+slow = Explorer('slow', lambda shown: (grey(shown), f'grey {shown}'), {'shown': number('n')})
+wanted, start = number('wanted'), widgets.Button(description='Start')
 start.on_click(lambda _: slow.set(shown=wanted.value))
 slow.box.children[0].children = [wanted, start]
 slow
