@@ -172,17 +172,10 @@ def neighbourhood_accuracy(points, labels, k=5):
     points, labels = check_points(points), np.asarray(labels)
     if labels.shape != (len(points),):
         raise ValueError(f"labels must be ({len(points)},), one per point, not {labels.shape}.")
-    if not 1 <= k < len(points):
-        raise ValueError(f"k must be 1 to {len(points) - 1} for {len(points)} points, not {k!r}.")
-    right = 0
-    for start in progress(range(0, len(points), _ROWS), label="neighbours"):
-        own = np.arange(start, min(start + _ROWS, len(points)))
-        distances = cdist(points[own], points)
-        distances[range(len(own)), own] = np.inf
-        near = labels[np.argsort(distances, axis=1, kind="stable")[:, :k]]
-        votes = (near[:, :, None] == near[:, None, :]).sum(axis=2)
-        right += np.sum(near[range(len(own)), votes.argmax(axis=1)] == labels[own])
-    return float(right / len(points))
+    near = labels[neighbours(points, k)]
+    votes = (near[:, :, None] == near[:, None, :]).sum(axis=2)
+    said = near[range(len(near)), votes.argmax(axis=1)]
+    return float((said == labels).mean())
 
 
 def neighbours(points, k=5):
@@ -192,10 +185,14 @@ def neighbours(points, k=5):
     """
     points = check_points(points)
     if not 1 <= k < len(points):
-        raise ValueError(f"k must be 1 to {len(points) - 1} for {len(points)} points, not {k!r}")
-    distances = cdist(points, points)
-    np.fill_diagonal(distances, np.inf)
-    return np.argsort(distances, axis=1, kind="stable")[:, :k]
+        raise ValueError(f"k must be 1 to {len(points) - 1} for {len(points)} points, not {k!r}.")
+    near = np.empty((len(points), k), np.int64)
+    for start in progress(range(0, len(points), _ROWS), label="neighbours"):
+        own = np.arange(start, min(start + _ROWS, len(points)))
+        distances = cdist(points[own], points)
+        distances[range(len(own)), own] = np.inf
+        near[own] = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return near
 
 
 def turned(points, reference):
