@@ -126,7 +126,7 @@ def test_each_lesson_has_one_name_everywhere():
     lessons = [path.stem[3:] for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
     assert (PACKAGE / "exercises" / "exercise.py").is_file()
     questions = {path.stem for path in (PACKAGE / "exercises").glob("*.py")}
-    assert questions == {*lessons, "exercise", "__init__"}
+    assert questions == {*lessons, "answers", "exercise", "__init__"}
     explorers = {path.stem for path in (PACKAGE / "explorers").glob("*.py")}
     assert explorers - {"explorer", "__init__"} <= set(lessons)
 

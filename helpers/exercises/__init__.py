@@ -1,12 +1,10 @@
 """Self-grading exercises, one module for each lesson; `exercise.py` does the grading."""
 
+from helpers.exercises.answers import BLANK, Blank, ____
 from helpers.exercises.exercise import (
-    BLANK,
     LESSONS,
-    Blank,
     Outcome,
     Question,
-    ____,
     check,
     find,
     hint,

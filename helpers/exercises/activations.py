@@ -5,7 +5,8 @@ import functools
 import numpy as np
 
 from helpers import activations, drawn
-from helpers.exercises.exercise import Question, drawn_network, drawn_world, given
+from helpers.exercises.answers import Wrong, called, choice, number, picture, quoted, whole
+from helpers.exercises.exercise import Question, drawn_network, drawn_world
 
 LAYER = "block4_conv3"
 
@@ -37,7 +38,7 @@ def _neuron(function):
         product, bias = (patch * weights).sum(), 0.7 * sign
         weights *= sign * np.sign(product)
         total = (patch * weights).sum() + bias
-        got = float(given(function(patch, weights, bias)))
+        got = number(called(function, patch, weights, bias))
         if np.isclose(got, max(total, 0), atol=1e-4):
             continue
         if np.isclose(got, total, atol=1e-4):
@@ -60,8 +61,7 @@ def _kept_without():
 
 
 def _does_not_miss_its_part(answer):
-    if answer not in drawn.FACE:
-        return f"Answer with one of {', '.join(drawn.FACE)}."
+    answer = choice(answer, drawn.FACE)
     kept = _kept_without()
     if kept[answer] == max(kept.values()):
         return None
@@ -72,10 +72,12 @@ def _does_not_miss_its_part(answer):
 
 
 def _lit_without_a_muzzle(answer):
-    kind, seed = answer
-    if kind not in drawn.PETS:
-        return f"The kind is one of {', '.join(drawn.PETS)}, not {kind!r}."
-    bare = drawn.draw(kind, int(seed), without=("muzzle",)).image
+    if not isinstance(answer, tuple | list) or len(answer) != 2:
+        raise Wrong(f'Answer with a kind and a seed, like ("cat", 3), not with {quoted(answer)}.')
+    kind, seed = choice(answer[0], drawn.PETS), whole(answer[1])
+    if not 0 <= seed < 2**32:
+        raise Wrong("A seed is a whole number from 0 to 4294967295.")
+    bare = drawn.draw(kind, seed, without=("muzzle",)).image
     got = float(_answers(bare, "muzzle")[0])
     usual = float(np.median(_answers(drawn_world().test.images, "muzzle")))
     if got > usual:
@@ -87,14 +89,9 @@ def _lit_without_a_muzzle(answer):
 
 
 def _outdoes_every_picture(answer):
-    picture, images = np.asarray(answer), drawn_world().test.images
-    if picture.dtype.kind not in "uif":
-        raise TypeError(f"a picture is an array of numbers, not {type(answer).__name__}")
-    if picture.shape != images.shape[1:]:
-        return f"The picture must have shape {images.shape[1:]}, not {picture.shape}."
-    if not (picture.min() >= 0 and picture.max() <= 255):
-        return f"Its values must lie in 0-255, not {picture.min():.3g} to {picture.max():.3g}."
-    got, most = (float(_answers(shown, "eyes").max()) for shown in (picture, images))
+    images = drawn_world().test.images
+    made = picture(answer, images.shape[1:])
+    got, most = (float(_answers(shown, "eyes").max()) for shown in (made, images))
     if got > most:
         return None
     return f"Your picture brings the eye channel to {got:.1f}, a real one to {most:.1f}: climb on."
@@ -107,8 +104,8 @@ QUESTIONS = (
             "Multiply number by number, add up, and do not forget what is added at the end.",
             "(patch * weights).sum() + bias, and then the ReLU: nothing below zero gets through.",
         ),
-        "def answer(patch, weights, bias):\n    return max((patch * weights).sum() + bias, 0)",
-        "def answer(patch, weights, bias):\n    return (patch * weights).sum() + bias",
+        "def neuron(patch, weights, bias):\n    return max((patch * weights).sum() + bias, 0)",
+        "def neuron(patch, weights, bias):\n    return (patch * weights).sum() + bias",
     ),
     Question(
         _does_not_miss_its_part,

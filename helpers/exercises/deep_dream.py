@@ -5,7 +5,8 @@ import functools
 import numpy as np
 
 from helpers import dreaming
-from helpers.exercises.exercise import Question, drawn_network, drawn_world, given
+from helpers.exercises.answers import array, called, choice, picture
+from helpers.exercises.exercise import Question, drawn_network, drawn_world
 from helpers.networks import predict
 
 RADIUS = 2.0  # how far a cat may be changed in the last question, L2, pixels in 0-1
@@ -13,13 +14,11 @@ RADIUS = 2.0  # how far a cat may be changed in the last question, L2, pixels in
 
 def _step_uphill(function):
     rng = np.random.default_rng(6)
-    picture = rng.uniform(0.4, 0.6, (8, 9, 3))
+    start = rng.uniform(0.4, 0.6, (8, 9, 3))
     for size in (3.0, 1e-4):
-        slope = rng.normal(0, size, picture.shape)
-        got = np.asarray(given(function(picture, slope, 0.02)))
-        if got.shape != picture.shape:
-            return f"A picture goes in and a picture comes out: {picture.shape}, not {got.shape}."
-        change = got - picture
+        slope = rng.normal(0, size, start.shape)
+        got = array(called(function, start, slope, 0.02), start.shape, "a picture like the first,")
+        change = got - start
         if (change * slope).sum() < 0:
             return "That walks downhill: the score falls."
         if np.allclose(change, 0.02 * slope):
@@ -41,8 +40,7 @@ def _chance_upside_down(name):
 
 def _dog_upside_down(answer):
     names = ("pets", "pets_robust")
-    if answer not in names:
-        return f"Answer with one of {', '.join(names)}."
+    answer = choice(answer, names)
     chance = {name: _chance_upside_down(name) for name in names}
     if chance[answer] == max(chance.values()):
         return None
@@ -71,15 +69,11 @@ def _more_cat_less_dog(answer):
 def _cat_called_dog(answer):
     world = drawn_world()
     cat = np.float32(world.test.images[0])
-    picture = np.asarray(answer, np.float32)
-    if picture.shape != cat.shape:
-        return f"Give one picture {cat.shape}, not {picture.shape}."
-    if picture.min() < 0 or picture.max() > 255:
-        return "The values of a picture lie in 0-255."
-    far = float(np.linalg.norm((picture - cat) / 255))
+    made = picture(answer, cat.shape)
+    far = float(np.linalg.norm((made - cat) / 255))
     if far > RADIUS * 1.001:
         return f"That is {far:.1f} away from test picture 0; at most {RADIUS:g} is allowed."
-    chance = float(predict(world.network, picture)[0, 1])
+    chance = float(predict(world.network, made)[0, 1])
     if chance < 0.99:
         return f"It is near enough, but a dog with {chance:.0%} only."
     return None
@@ -92,8 +86,8 @@ QUESTIONS = (
             "A slope says for each pixel how much the score would rise if the pixel did.",
             "Slopes may be tiny or huge: divide by slope.std(), then multiply by the rate.",
         ),
-        "def answer(picture, slope, rate):\n    return picture + rate * slope / slope.std()",
-        "def answer(picture, slope, rate):\n    return picture - rate * slope / slope.std()",
+        "def step_uphill(picture, slope, rate):\n    return picture + rate * slope / slope.std()",
+        "def step_uphill(picture, slope, rate):\n    return picture - rate * slope / slope.std()",
     ),
     Question(
         _dog_upside_down,

@@ -1,10 +1,12 @@
 """Self-grading exercises: `check`, `hint`, `solution`.
 
 Each exercise is a `Question` in a module of `helpers.exercises`, named "lesson.number". Checks test
-the properties of an answer, within a tolerance, and never compare it with one magic value. The
-tests run the solutions that learners see, and a wrong answer to each, which must be rejected.
+the properties of an answer, within a tolerance, and never compare it with one magic value. They
+read answers with the functions of `answers`, and so never compare with NaN. The tests run the
+solutions that learners see, and wrong answers, which must be rejected.
 """
 
+import difflib
 import functools
 import html
 import json
@@ -14,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+from helpers.exercises.answers import Blank, Unanswered, Wrong, in_short, quoted
 from helpers.worlds import load_world
 
 LESSONS = (
@@ -25,34 +28,12 @@ MARKS = dict(zip(STATES, ("✔", "✘", "·", "?"), strict=True))
 TINTS = dict(zip(STATES, ("#007a5a", "#b24a00", "#555555", "#0063a5"), strict=True))
 
 
-class Blank:
-    """The value of `____`: whatever is done with it, it stays blank."""
-
-    def _stay(self, *_args, **_kwargs):
-        return self
-
-    __call__ = __getitem__ = __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _stay
-    __truediv__ = __rtruediv__ = __neg__ = __pow__ = __matmul__ = __rmatmul__ = _stay
-    __lt__ = __gt__ = __le__ = __ge__ = _stay
-    __array_ufunc__ = None  # so that NumPy leaves arithmetic with a blank to the blank
-
-    def __getattr__(self, name):
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return self
-
-    def __repr__(self):
-        return "____"
-
-
-BLANK = ____ = Blank()
-
-
 @dataclass(frozen=True)
 class Question:
     """One exercise: `check(answer)` returns None if the answer is right, else what is wrong.
 
-    `solution` and `wrong` are code that sets `answer`; the last of the hints nearly gives it away.
+    `solution` and `wrong` are code that sets the name which the lesson's cell checks; the last of
+    the hints nearly gives it away.
     """
 
     check: callable = field(repr=False)
@@ -74,39 +55,49 @@ class Outcome:
 
     def _repr_html_(self):
         edge = f"border-left:4px solid {TINTS[self.state]};padding:.3em .8em"
-        head = f"<b>{MARKS[self.state]} {self.name}: {self.state}.</b>"
+        head = f"<b>{MARKS[self.state]} {html.escape(self.name)}: {self.state}.</b>"
         return f'<div role="status" style="{edge}">{head} {html.escape(self.message)}</div>'
 
 
 def questions(lesson):
     """Return a lesson's exercises by full name, in order; ValueError for an unknown lesson."""
     if lesson not in LESSONS:
-        raise ValueError(f"unknown lesson {lesson!r}; choose from {', '.join(LESSONS)}")
+        near = difflib.get_close_matches(lesson, LESSONS, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(LESSONS)
+        raise ValueError(f"There is no lesson {quoted(lesson)}.{hint} Choose from {known}.")
     found = import_module(f"helpers.exercises.{lesson}").QUESTIONS
     return {f"{lesson}.{number}": question for number, question in enumerate(found, 1)}
 
 
 def find(name):
     """Return the question of this name; ValueError lists the known ones."""
-    lesson = str(name).partition(".")[0]
-    known = questions(lesson)
+    if not isinstance(name, str):
+        raise ValueError(f'Give the name of an exercise first, like "start_here.1": {quoted(name)}')
+    known = questions(name.partition(".")[0])
     if name not in known:
-        raise ValueError(f"unknown exercise {name!r}; choose from {', '.join(known)}")
+        raise ValueError(f"There is no exercise {quoted(name)}. Choose from {', '.join(known)}.")
     return known[name]
 
 
 def check(name, answer):
     """Check an answer and return its `Outcome`, which displays itself."""
-    question = find(name)
-    if answer is None or answer is Ellipsis or isinstance(answer, Blank):
+    try:
+        question = find(name)
+    except ValueError as error:
+        return Outcome(quoted(name).strip("'"), "cannot tell", str(error))
+    if answer is Ellipsis or isinstance(answer, Blank):
         return Outcome(name, "not attempted", "Replace the ____ and run the cell again.")
+    if answer is None:
+        return Outcome(name, "not attempted", "Your answer is None, which is no answer yet.")
     try:
         fault = question.check(answer)
     except Unanswered:
         return Outcome(name, "not attempted", "Your function still gives a ____.")
-    except Exception as error:
-        problem = f"Your answer raised {type(error).__name__}: {error}"
-        return Outcome(name, "cannot tell", problem.partition("\n")[0])
+    except Wrong as error:
+        fault = str(error)
+    except (Exception, SystemExit) as error:
+        return Outcome(name, "cannot tell", f"Your answer raised {in_short(error)}")
     outcome = Outcome(name, "incorrect" if fault else "correct", fault or "Well done.")
     _remember(outcome)
     return outcome
@@ -114,16 +105,25 @@ def check(name, answer):
 
 def hint(name, number=1):
     """Return the hint of this number; the first one is the gentlest."""
-    hints = find(name).hints
-    if not 1 <= number <= len(hints):
-        raise ValueError(f"{name} has hints 1 to {len(hints)}, not {number}")
-    more = f" (hint {number} of {len(hints)})"
-    return Note(hints[number - 1] + more)
+    try:
+        hints = find(name).hints
+    except ValueError as error:
+        return Note(error)
+    if number not in range(1, len(hints) + 1):
+        return Note(
+            f"{name} has hints 1 to {len(hints)}, and no hint {quoted(number)}. "
+            f'Still stuck? exercises.solution("{name}") shows a solution.'
+        )
+    number = int(number)
+    return Note(f"{hints[number - 1]} (hint {number} of {len(hints)})")
 
 
 def solution(name):
     """Return the code of the solution, which is what the tests run."""
-    return Note(find(name).solution)
+    try:
+        return Note(find(name).solution)
+    except ValueError as error:
+        return Note(error)
 
 
 class Note(str):
@@ -131,10 +131,6 @@ class Note(str):
 
     def __repr__(self):
         return str(self)
-
-
-class Unanswered(Exception):
-    """Raised by a check if a learner's function returns a blank."""
 
 
 @functools.cache
@@ -148,13 +144,6 @@ def drawn_network(name="pets"):
     """Return one of the drawn world's networks, loaded once."""
     world = drawn_world()
     return world.network if name == "pets" else world.load_network(name)
-
-
-def given(value):
-    """Return a value that a learner's function returned; `Unanswered` if it is a blank."""
-    if value is None or value is Ellipsis or isinstance(value, Blank):
-        raise Unanswered
-    return value
 
 
 def _remember(outcome):

@@ -5,12 +5,13 @@ import functools
 import numpy as np
 
 from helpers import cam, drawn, metrics
-from helpers.exercises.exercise import Question, drawn_network, drawn_world, given
+from helpers.exercises.answers import array, called, choice, number, row
+from helpers.exercises.exercise import Question, drawn_network, drawn_world
 from helpers.networks import predict
 
 
 def _pixels_of_a_cell(answer):
-    value = float(answer)
+    value = number(answer)
     if value == 16:
         return None
     if value == 8:
@@ -27,9 +28,7 @@ def _heat(function):
         gradient = sign * np.abs(rng.normal(size=(6, 5, 4))).astype(np.float32)
         gradient[..., 0] *= -1
         summed = activation @ gradient.mean((0, 1))
-        got = np.asarray(given(function(activation, gradient)))
-        if got.shape != (6, 5):
-            return f"The heat has one number a place, here (6, 5), not {got.shape}."
+        got = array(called(function, activation, gradient), (6, 5), "one number for each place,")
         if np.allclose(got, summed, atol=1e-4) and summed.min() < 0:
             return "Some of your heat is negative; Grad-CAM keeps only what speaks for the class."
         if not np.allclose(got, np.maximum(summed, 0), atol=1e-4):
@@ -48,8 +47,7 @@ def _right_without_faces(name):
 
 def _surer_without_faces(answer):
     names = ("pets", "pets_cloudy")
-    if answer not in names:
-        return f"Answer with one of {', '.join(names)}."
+    answer = choice(answer, names)
     right = {name: _right_without_faces(name) for name in names}
     if right[answer] == max(right.values()):
         return None
@@ -58,17 +56,15 @@ def _surer_without_faces(answer):
 
 def _right_but_elsewhere(answer):
     world = drawn_world()
-    row = int(answer)
-    if not 0 <= row < len(world.test.images):
-        return f"The test pictures are numbered 0 to {len(world.test.images) - 1}."
-    image, parts = world.test.images[row], world.test.parts[row]
-    if int(predict(world.network, image)[0].argmax()) != world.test.labels[row]:
-        return f"The network gets picture {row} wrong; find one that it gets right."
-    heat = cam.grad_cam(world.network, image, target=int(world.test.labels[row]))
+    asked = row(answer, world.test.images)
+    image, parts = world.test.images[asked], world.test.parts[asked]
+    if int(predict(world.network, image)[0].argmax()) != world.test.labels[asked]:
+        return f"The network gets picture {asked} wrong; find one that it gets right."
+    heat = cam.grad_cam(world.network, image, target=int(world.test.labels[asked]))
     if not heat.any():
-        return f"The map of picture {row} is empty, so that it points nowhere."
+        return f"The map of picture {asked} is empty, so that it points nowhere."
     if metrics.pointing_game(heat, parts > 0):
-        return f"On picture {row} the hottest pixel lies on the animal."
+        return f"On picture {asked} the hottest pixel lies on the animal."
     return None
 
 
@@ -85,9 +81,9 @@ QUESTIONS = (
             "Each channel of the activation counts as much as its weight; then add them up.",
             "activation @ weights does both. What must not be left in a map of evidence for?",
         ),
-        "def answer(activation, gradient):\n"
+        "def heat_of(activation, gradient):\n"
         "    return np.maximum(activation @ gradient.mean(axis=(0, 1)), 0)",
-        "def answer(activation, gradient):\n    return activation @ gradient.mean(axis=(0, 1))",
+        "def heat_of(activation, gradient):\n    return activation @ gradient.mean(axis=(0, 1))",
     ),
     Question(
         _right_but_elsewhere,

@@ -5,7 +5,8 @@ import functools
 import numpy as np
 
 from helpers import drawn, perturbation, saliency
-from helpers.exercises.exercise import Question, drawn_network, drawn_world, given
+from helpers.exercises.answers import array, called, choice, picture
+from helpers.exercises.exercise import Question, drawn_network, drawn_world
 from helpers.metrics import Forgetful, own_weights, rank_correlation
 from helpers.networks import predict
 
@@ -20,14 +21,10 @@ METHODS = {
 
 def _hidden(answer):
     world = drawn_world()
-    picture, animal = world.test.images[BROKEN], world.test.parts[BROKEN] > 0
-    baseline = np.asarray(answer)
-    if baseline.shape != picture.shape:
-        return f"The baseline is a picture of shape {picture.shape}, not {baseline.shape}."
-    if baseline.min() < 0 or baseline.max() > 255:
-        return "A baseline is a picture, too: keep it within 0 to 255."
+    image, animal = world.test.images[BROKEN], world.test.parts[BROKEN] > 0
+    baseline = picture(answer, image.shape)
     target = int(world.test.labels[BROKEN])
-    heat = saliency.integrated_gradients(world.network, picture, target, baseline, steps=20)
+    heat = saliency.integrated_gradients(world.network, image, target, baseline, steps=20)
     mass = np.abs(heat).sum(axis=2)
     if mass.sum() == 0:
         return "Now the map is empty. Leave something of it, but nothing on the animal."
@@ -41,10 +38,8 @@ def _guided(function):
     rng = np.random.default_rng(3)
     for shape in ((3, 3), (2, 5), (4,)):
         x, slope = rng.normal(size=(2, *shape))
-        got = np.asarray(given(function(x, slope)))
+        got = array(called(function, x, slope), shape, "one number for each that went in,")
         forward, backward = slope * (x > 0), slope * (slope > 0)
-        if got.shape != shape:
-            return f"One number comes back for each that went in: {shape}, not {got.shape}."
         if np.allclose(got, forward * (slope > 0)):
             continue
         if np.allclose(got, forward):
@@ -65,8 +60,7 @@ def _mean_effects():
 
 
 def _counts_most(answer):
-    if answer not in drawn.FACE:
-        return f"Answer with one of {', '.join(drawn.FACE)}."
+    answer = choice(answer, drawn.FACE)
     mean = _mean_effects()
     if mean[answer] == max(mean.values()):
         return None
@@ -91,8 +85,7 @@ def _alike_after_forgetting():
 
 
 def _hardly_changes(answer):
-    if answer not in METHODS:
-        return f"Answer with one of {', '.join(METHODS)}."
+    answer = choice(answer, METHODS)
     alike = _alike_after_forgetting()
     if alike[answer] == max(alike.values()):
         return None
@@ -107,8 +100,8 @@ QUESTIONS = (
             "Where x > 0 the forward rule lets pass, where slope > 0 the backward rule does.",
             "np.where(condition, slope, 0) with both conditions at once, joined by &.",
         ),
-        "def answer(x, slope):\n    return np.where((x > 0) & (slope > 0), slope, 0)",
-        "def answer(x, slope):\n    return np.where(x > 0, slope, 0)",
+        "def guided_rule(x, slope):\n    return np.where((x > 0) & (slope > 0), slope, 0)",
+        "def guided_rule(x, slope):\n    return np.where(x > 0, slope, 0)",
     ),
     Question(
         _counts_most,

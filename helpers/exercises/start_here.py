@@ -1,18 +1,34 @@
 """Questions of lesson 00: find your way in a world, whichever is open."""
 
+import functools
+import os
+
 import numpy as np
 
-from helpers.exercises.exercise import Question, given
+from helpers.exercises.answers import called, number, row, whole
+from helpers.exercises.exercise import Question
 from helpers.networks import predict
 from helpers.worlds import load_world
 
 
+def _world():
+    """Return the world that a lesson opens by default, loaded once."""
+    settings = {name: value for name, value in os.environ.items() if name.startswith("COURSE_")}
+    return _loaded(tuple(sorted(settings.items())))
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(_settings):
+    return load_world()
+
+
 def _label_of_dog(answer):
-    names = load_world().class_names
+    names = _world().class_names
     right = [name.startswith("dog") for name in names].index(True)
     if isinstance(answer, str):
         return "That is a name; the label is a number."
-    if int(answer) == right:
+    answer = whole(answer)
+    if answer == right:
         return None
     return f"Labels count from 0 along class_names, and {answer} is not where dog stands."
 
@@ -20,7 +36,7 @@ def _label_of_dog(answer):
 def _share_of_animal(function):
     rng = np.random.default_rng(5)
     for parts in (np.zeros((4, 6), np.uint8), rng.integers(0, 9, (16, 12)), np.full((3, 3), 2)):
-        value, right = float(given(function(parts))), float((parts > 0).mean())
+        value, right = number(called(function, parts)), float((parts > 0).mean())
         if abs(value - 100 * right) < 1e-3 and right > 0.01:
             return "That is a percentage; give the share as a number from 0 to 1."
         if abs(value - (1 - right)) < 1e-6 and abs(right - 0.5) > 1e-3:
@@ -31,13 +47,11 @@ def _share_of_animal(function):
 
 
 def _mistake(answer):
-    world = load_world()
-    row = int(answer)
-    if not 0 <= row < len(world.test.images):
-        return f"The test pictures are numbered 0 to {len(world.test.images) - 1}."
-    said = int(predict(world.network, world.test.images[row])[0].argmax())
-    if said == world.test.labels[row]:
-        return f"The network gets picture {row} right; look for one where it does not."
+    world = _world()
+    asked = row(answer, world.test.images)
+    said = int(predict(world.network, world.test.images[asked])[0].argmax())
+    if said == world.test.labels[asked]:
+        return f"The network gets picture {asked} right; look for one where it does not."
     return None
 
 
@@ -48,8 +62,8 @@ QUESTIONS = (
             "The background has part id 0. Everything else belongs to the animal.",
             "parts > 0 gives True for each pixel of the animal; what is the mean of that?",
         ),
-        "def answer(parts):\n    return (parts > 0).mean()",
-        "def answer(parts):\n    return (parts == 0).mean()",
+        "def share_of_animal(parts):\n    return (parts > 0).mean()",
+        "def share_of_animal(parts):\n    return (parts == 0).mean()",
     ),
     Question(
         _label_of_dog,

@@ -5,13 +5,14 @@ import functools
 import numpy as np
 
 from helpers import networks, transfer
-from helpers.exercises.exercise import Question, drawn_network, drawn_world, given
+from helpers.exercises.answers import array, called, choice, number, row, whole
+from helpers.exercises.exercise import Question, drawn_network, drawn_world
 
 COUNT = 50  # examples of each class
 
 
 def _dense_layer_of_larger_pictures(answer):
-    value, cells = int(answer), (448 // 2**5) ** 2
+    value, cells = whole(answer), (448 // 2**5) ** 2
     right = cells * 512 * 512 + 512
     if value == right:
         return None
@@ -21,7 +22,7 @@ def _dense_layer_of_larger_pictures(answer):
         return "That is fc1 at 224 pixels. At 448 pixels, how large is the grid that is flattened?"
     if value == 2 * 7 * 7 * 512 * 512 + 512:
         return "Twice as wide is also twice as high: the grid has more than twice the cells."
-    return f"Not {value:,}. It is (cells of the grid x channels + 1 bias) x 512 neurons."
+    return f"Not {value:.12g}. It is (cells of the grid x channels + 1 bias) x 512 neurons."
 
 
 @functools.cache
@@ -36,8 +37,7 @@ def _examples(scale=1.0):
 
 
 def _accuracy_of_equal_wrongs(answer):
-    if answer not in ("A", "B", "C"):
-        return 'Answer with "A", "B" or "C".'
+    answer = choice(answer, ("A", "B", "C"))
     labels = drawn_world().test.labels[:100]
     usual, wrong = (
         float(((asked @ head["kernel"] + head["bias"]).argmax(1) == labels).mean())
@@ -67,7 +67,7 @@ def _accuracy_after(rate):
 
 
 def _rate_that_spoils(answer):
-    rate = float(answer)
+    rate = number(answer)
     if not 0 < rate <= 1:
         return f"A learning rate is above 0, and here at most 1, not {rate:g}."
     tuned, frozen = _accuracy_after(rate), _accuracy_after(None)
@@ -85,9 +85,7 @@ def _standardized(function):
         train = rng.normal(3, 2, (40, 6))
         test = rng.normal(3 + shift, 2, (12, 6))
         right = (test - train.mean(axis=0)) / train.std(axis=0)
-        got = np.asarray(given(function(train, test)), float)
-        if got.shape != test.shape:
-            return f"The test features are {test.shape}, and so must be what you return."
+        got = array(called(function, train, test), test.shape, "a table like the test features,")
         own = (test - test.mean(axis=0)) / test.std(axis=0)
         both = np.concatenate([train, test])
         if np.allclose(got, own) or np.allclose(got, (test - both.mean(0)) / both.std(0)):
@@ -98,14 +96,15 @@ def _standardized(function):
 
 
 def _sure_and_wrong(answer):
-    world, row = drawn_world(), int(answer)
-    if not 0 <= row < len(world.test.images):
-        return f"The test pictures are numbered 0 to {len(world.test.images) - 1}."
-    chance = networks.predict(drawn_network(), world.test.images[row])[0]
-    if chance.argmax() == world.test.labels[row]:
-        return f"pets gets picture {row} right."
+    world = drawn_world()
+    asked = row(answer, world.test.images)
+    chance = networks.predict(drawn_network(), world.test.images[asked])[0]
+    if chance.argmax() == world.test.labels[asked]:
+        return f"pets gets picture {asked} right."
     if chance.max() <= 0.9:
-        return f"pets is wrong about picture {row}, but only {chance.max():.0%} sure. Find another."
+        return (
+            f"pets is wrong about picture {asked}, but only {chance.max():.0%} sure. Find another."
+        )
     return None
 
 
@@ -143,8 +142,12 @@ QUESTIONS = (
             "What may you know when the first test picture arrives? Only the training examples.",
             "Mean and deviation of each column of train, both applied to test.",
         ),
-        "def answer(train, test):\n    return (test - train.mean(axis=0)) / train.std(axis=0)",
-        "def answer(train, test):\n    return (test - test.mean(axis=0)) / test.std(axis=0)",
+        "def standardized(train_features, test_features):\n"
+        "    mean, deviation = train_features.mean(axis=0), train_features.std(axis=0)\n"
+        "    return (test_features - mean) / deviation",
+        "def standardized(train_features, test_features):\n"
+        "    mean, deviation = test_features.mean(axis=0), test_features.std(axis=0)\n"
+        "    return (test_features - mean) / deviation",
     ),
     Question(
         _sure_and_wrong,

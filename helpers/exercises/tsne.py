@@ -5,28 +5,38 @@ import functools
 import numpy as np
 
 from helpers import drawn, embedding
+from helpers.exercises.answers import Wrong, array, choice, number, row
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
 from helpers.networks import predict
 
+COLUMNS = 1000  # of a table that is to hide its classes, at most
+
 
 def _width_on_the_map(answer):
-    width, tight, wide = float(answer), *_two_clouds()
-    points = embedding.tsne(np.concatenate([tight, wide]), perplexity=15)
-    found = points[50:].std() / points[:50].std()
-    if abs(np.log(width / found)) < np.log(2):
+    width = number(answer)
+    if width <= 0:
+        return "A ratio of two widths is above 0."
+    if abs(np.log(width / _found_width())) < np.log(2):
         return None
     return f"It is not {width:g} times as wide. Each point asks for 15 neighbours, near or far."
 
 
-def _two_clouds():
+@functools.cache
+def _found_width():
+    """Return how many times as wide as the tight cloud the wide one is on the map."""
     random = np.random.default_rng(0)
-    return random.normal(size=(50, 10)), 10 * random.normal(size=(50, 10)) + 100 * np.eye(1, 10)
+    tight = random.normal(size=(50, 10))
+    wide = 10 * random.normal(size=(50, 10)) + 100 * np.eye(1, 10)
+    points = embedding.tsne(np.concatenate([tight, wide]), perplexity=15)
+    return points[50:].std() / points[:50].std()
 
 
 def _hidden_from_the_map(answer):
-    points, labels = np.asarray(answer, np.float64), np.arange(100) % 2
-    if points.ndim != 2 or len(points) != 100 or points.shape[1] < 2:
-        return f"Give 100 rows of two numbers or more, not {points.shape}."
+    points, labels = array(answer, (100, None), "a table"), np.arange(100) % 2
+    if not 2 <= points.shape[1] <= COLUMNS:
+        raise Wrong(f"Give 2 to {COLUMNS} columns, not {points.shape[1]}.")
+    if np.abs(points).max() > 1e9:
+        raise Wrong("Keep the numbers within a billion: the map is computed in 32 bits.")
     low, high = (points[labels == k] for k in (0, 1))
     apart = (low.max(axis=0) < high.min(axis=0)) | (high.max(axis=0) < low.min(axis=0))
     if not apart.any():
@@ -46,8 +56,7 @@ def _moves():
 
 
 def _part_that_moves_most(answer):
-    if answer not in drawn.FACE:
-        return f"Answer with one of {', '.join(drawn.FACE)}."
+    answer = choice(answer, drawn.FACE)
     ways = _moves()
     if ways[answer] == max(ways.values()):
         return None
@@ -70,15 +79,14 @@ def _nearest():
 
 def _right_in_wrong_company(answer):
     world = drawn_world()
-    number, (images, labels) = int(answer), (world.test.images, world.test.labels)
-    if not 0 <= number < len(images):
-        return f"The test pictures are numbered 0 to {len(images) - 1}."
-    if int(predict(world.network, images[number])[0].argmax()) != labels[number]:
-        return f"The network gets picture {number} wrong; find one that it gets right."
-    near = _nearest()[number]
-    others = int((labels[near] != labels[number]).sum())
+    images, labels = world.test.images, world.test.labels
+    asked = row(answer, images)
+    if int(predict(world.network, images[asked])[0].argmax()) != labels[asked]:
+        return f"The network gets picture {asked} wrong; find one that it gets right."
+    near = _nearest()[asked]
+    others = int((labels[near] != labels[asked]).sum())
     if others < 3:
-        return f"Of the 5 nearest to picture {number}, only {others} are of the other class."
+        return f"Of the 5 nearest to picture {asked}, only {others} are of the other class."
     return None
 
 
