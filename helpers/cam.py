@@ -18,14 +18,16 @@ by h*w.
 import logging
 import weakref
 
+import keras
 import tensorflow as tf
 
 from helpers import gradients
-from helpers.core.tracing import layers, once, watch
-from helpers.networks import find_layer, input_shape, layer_names
+from helpers.core.bottlenecks import SUMMARIES, bottlenecks, has_kernel
+from helpers.core.tracing import layers, logits, once, watch
+from helpers.networks import check_images, find_layer, input_shape
 
 _log = logging.getLogger("helpers")
-_told = weakref.WeakSet()  # networks whose default layer has been logged
+_told = weakref.WeakKeyDictionary()  # the default layers that have been logged, by network
 
 
 def grad_cam(network, images, target=None, layer=None, batch_size=16):
@@ -40,12 +42,26 @@ def grad_cam(network, images, target=None, layer=None, batch_size=16):
     unknown, has no spatial axes or does not affect the score. (Selvaraju 2016)
     """
     if layer is None:
-        layer = default_layer(network)
-        if network not in _told:
-            _told.add(network)
-            _log.info("Grad-CAM looks at %s, the last convolution.", layer)
+        layer = _default_layer_told(network, images)
     find_layer(network, layer)
     return gradients.explain(_grad_cam, network, images, target, layer, batch_size=batch_size)[0]
+
+
+def _default_layer_told(network, images):
+    """Return the default layer for images; the first time, log which it is."""
+    size = None
+    if None in input_shape(network):
+        batch, _ = check_images(network, images, bytes_too=True)
+        size = batch.shape[1:3]
+    layer, later = _place(network, size)
+    told = _told.setdefault(network, set())
+    if layer not in told:
+        told.add(layer)
+        unnamed = "; a later one is not the output of any layer" if later else ""
+        _log.info(
+            "Grad-CAM looks at %s, the last place on every path to the score%s.", layer, unnamed
+        )
+    return layer
 
 
 def _grad_cam(network, x, target, layer):
@@ -71,40 +87,81 @@ def guided_grad_cam(network, images, target=None, layer=None, batch_size=16):
     return gradients.gradient(network, images, target, True, batch_size) * heat[..., None]
 
 
-def default_layer(network):
-    """Return the name of the last convolution that affects the score; ValueError if none does."""
-    spatial, last = _survey(network)
-    if last is None:
-        raise ValueError(
-            f"The network {network.name!r} has no convolution that affects its score. Layers with "
-            f"spatial axes: {', '.join(spatial) or 'none'}."
-        )
-    return last
+def default_layer(network, size=None):
+    """Return the name of the last place that all of the score comes from: Grad-CAM's default layer.
+
+    It has more than 1x1 cells, and every path from the images to the score goes through it: it
+    comes after the activation, the normalization, the sum or concatenation of branches. If only
+    pooling, padding or cropping led to it, the place before counts, as its cells are finer. It may
+    be what a functional network computes without a layer, such as a `+`, under Keras' name.
+
+    size: (height, width) of the images, for a network that takes any; None stands for large ones.
+    Raises ValueError where there is no such place, as in a network without convolutions.
+    """
+    return _place(network, size)[0]
 
 
 def spatial_layers(network):
     """Return the names of the layers that Grad-CAM can use: their output is (N, h, w, c)."""
-    return list(_survey(network)[0])
+    return list(_survey(network, input_shape(network))[0])
 
 
-def _survey(network):
-    """Trace the network once; return its spatial layers and its last convolution, by name."""
-    spatial, reaching = {}, []
+def _place(network, size):
+    """Return the default layer's name, and whether a later place is no layer's output."""
+    free = input_shape(network)
+    shape = free if size is None else (*size, *free[2:])
+    spatial, name, later = _survey(network, shape)
+    if name is None:
+        raise ValueError(
+            f"Grad-CAM cannot choose a layer of {network.name!r}: none that comes after a kernel "
+            "has more than 1x1 cells and lies on every path to the score. The map of another layer "
+            "shows only its share of the score; name the one that you mean with `layer`. Layers "
+            f"with spatial axes: {', '.join(spatial) or 'none'}."
+        )
+    return name, later
+
+
+def _survey(network, shape):
+    """Trace the network once; return its spatial layers, its default layer, and what `_place` does.
+
+    Layers are given by name, a default layer that there is not by None.
+    """
+    found = []
 
     def call(x):
-        with watch(layers(network).values()) as outputs:
-            score = gradients.score_of(network, x, gradients.PREDICTED)
-        for name, layer in layers(network).items():
-            output = outputs.get(layer)
-            if tf.is_tensor(output) and output.graph is x.graph and output.shape.rank == 4:
-                spatial[name] = output
-        for name in reversed(layer_names(network, "conv")):
-            if name in spatial and tf.gradients(score, spatial[name])[0] is not None:
-                return reaching.append(name)
+        named = layers(network, operations=True)
+        with watch(named.values()) as outputs:
+            output = network(x, training=False)
+        logits(output)  # an error if the output is not one row of scores per image
+        spatial = {
+            layer: seen
+            for layer, seen in outputs.items()
+            if tf.is_tensor(seen) and seen.graph is x.graph and seen.shape.rank == 4
+        }
+        # Several may give the same tensor, as a Dropout does: take a layer, and the first of them.
+        makers = sorted(spatial, key=lambda one: not isinstance(one, keras.layers.Layer))
+        names = {layer: name for name, layer in named.items()}
+        by_tensor = {spatial[one].name: names[one] for one in reversed(makers)}
+        own = tuple(name for name in layers(network) if named[name] in spatial)
+        found.append((own, *_last_place(bottlenecks(x, output), by_tensor)))
 
     def make():
-        spec = tf.TensorSpec((None, *input_shape(network)))
+        spec = tf.TensorSpec((None, *shape))
         tf.function(call, autograph=False).get_concrete_function(spec)
-        return tuple(spatial), reaching[0] if reaching else None
+        return found[0]
 
-    return once(network, "survey", make)
+    return once(network, ("survey", shape), make)
+
+
+def _last_place(tensors, names):
+    """Return the name of the last of `tensors` with cells, and whether a later one has no name."""
+    place, later = None, False
+    for tensor in reversed(tensors):
+        cells = tensor.shape.rank == 4 and tensor.shape[1:3].num_elements() != 1
+        if cells and tensor.name in names:
+            place = tensor
+        if tensor.op.type not in SUMMARIES:  # else what came before may be the finer place
+            if place is not None:
+                break
+            later = later or cells
+    return (names[place.name], later) if place is not None and has_kernel(place) else (None, False)

@@ -175,11 +175,15 @@ def layer_names(network, kind="conv"):
 
 
 def find_layer(network, name):
-    """Return a layer by its name, as listed by `layer_names`; ValueError if there is none."""
+    """Return a layer by its name, as listed by `layer_names`; ValueError if there is none.
+
+    What a functional network computes without a layer, such as a `+`, is found by Keras' name.
+    """
     named = layers_of(network)
-    if name not in named:
+    found = named.get(name) or layers_of(network, operations=True).get(name)
+    if found is None:
         raise _no_such(network, name, named)
-    return named[name]
+    return found
 
 
 def _no_such(network, name, named, what=""):

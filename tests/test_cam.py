@@ -11,6 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from helpers import cam, gradients, networks
 
+L = keras.layers
+
 
 def one_map(weight=1.0, cells=7, size=224):
     """Return a network whose only feature map is the picture's mean brightness in cells."""
@@ -121,7 +123,7 @@ def test_guided_grad_cam_is_the_product():
     assert np.abs(found).max() > 0
 
 
-def test_the_default_is_the_last_convolution_and_it_is_said(caplog):
+def test_every_form_has_the_same_default_layer_and_it_is_said(caplog):
     caplog.set_level(logging.INFO, logger="helpers")
     for network in fresh_forms().values():
         assert cam.default_layer(network) == "conv2"
@@ -131,7 +133,156 @@ def test_the_default_is_the_last_convolution_and_it_is_said(caplog):
         cam.grad_cam(network, images()), cam.grad_cam(network, images(), layer="conv2")
     )
     cam.grad_cam(network, images())
-    assert caplog.text.count("looks at conv2, the last convolution") == 1  # once is enough
+    assert caplog.text.count("looks at conv2, the last place") == 1  # once is enough
+
+
+def ending(*stages, size=16):
+    """Return a network of two classes that ends in these stages: layers, or functions of one."""
+    x = keras.Input((size, size, 3))
+    y = conv(3, strides=2, name="conv")(x)
+    for stage in stages:
+        y = stage(y)
+    return keras.Model(x, y)
+
+
+def conv(kernel=1, **options):
+    return L.Conv2D(4, kernel, padding="same", **options)
+
+
+def branches(join):
+    return lambda y: join([y, conv(3, activation="relu", name="branch")(y)])
+
+
+def squeeze_and_excite(y):
+    share = L.GlobalAveragePooling2D(keepdims=True)(y)
+    return L.Multiply(name="scaled")([y, L.Conv2D(4, 1, activation="sigmoid")(share)])
+
+
+def pooled_at_two_depths(y):
+    later = L.GlobalAveragePooling2D()(conv(3, strides=2)(y))
+    return L.Concatenate()([L.GlobalAveragePooling2D()(y), later])
+
+
+def swish_by_hand(y):
+    return L.Multiply(name="swish")([y, L.Activation("sigmoid")(y)])
+
+
+def dense():
+    return L.Dense(2, activation="softmax")
+
+
+def relu():
+    return L.ReLU(name="place")
+
+
+POOL = L.GlobalAveragePooling2D
+ENDINGS = {  # by what leads to the score; "place" is what all of it comes from
+    "activation": lambda: [L.BatchNormalization(), relu(), POOL()],
+    "normalization": lambda: [L.ReLU(), L.BatchNormalization(name="place"), POOL()],
+    "sum": lambda: [branches(L.Add(name="place")), POOL()],
+    "concatenation": lambda: [branches(L.Concatenate(name="place")), L.GlobalMaxPooling2D()],
+    "scaling": lambda: [squeeze_and_excite, L.Activation("relu", name="place"), POOL()],
+    "no pooling": lambda: [conv(3, name="place"), L.Flatten()],
+    "pooling": lambda: [relu(), L.MaxPooling2D(), L.Dropout(0.5), L.Flatten()],
+    "padding": lambda: [relu(), L.ZeroPadding2D(1), L.AveragePooling2D(2), POOL()],
+    "cropping": lambda: [relu(), L.Cropping2D(1), L.Reshape((36, 4)), L.Flatten()],
+    "1x1 cells": lambda: [relu(), POOL(keepdims=True), conv(activation="relu"), L.Flatten()],
+    "scores in cells": lambda: [conv(1), L.Conv2D(2, 1, name="place"), POOL()],
+    "shrunk to one cell": lambda: [relu(), L.AveragePooling2D(8), L.Flatten()],
+    "convolved to one cell": lambda: [relu(), L.Conv2D(4, 8), L.ReLU(), conv(), POOL()],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending_in", ENDINGS)
+def test_the_default_is_all_that_the_score_comes_from(ending_in):
+    assert cam.default_layer(ending(*ENDINGS[ending_in](), dense())) == "place"
+
+
+@pytest.mark.parametrize(
+    ("stages", "place"),
+    [
+        (lambda: [squeeze_and_excite, POOL(), dense()], "scaled"),
+        (lambda: [swish_by_hand, POOL(), dense()], "swish"),
+        (lambda: [pooled_at_two_depths, dense()], "conv"),
+        (lambda: [branches(lambda pair: POOL()(pair[0]) + POOL()(pair[1])), dense()], "conv"),
+        (lambda: [lambda y: conv(3, name="after")(y) * 0 + y, POOL(), dense()], "add"),
+    ],
+    ids=["squeeze and excite", "swish", "two depths", "branches to the end", "operators"],
+)
+def test_a_branch_is_never_the_default(stages, place):
+    network = ending(*stages())
+    assert cam.default_layer(network).rstrip("_0123456789") == place
+    nested = keras.Sequential([keras.Input((16, 16, 3)), network])
+    assert cam.default_layer(nested) == cam.default_layer(network)
+
+
+def test_grad_cam_of_a_sum_written_as_an_operator_is_that_of_a_layer():
+    maps = []
+    for add in (L.Add(), lambda pair: pair[0] + pair[1]):
+        keras.utils.set_random_seed(0)
+        maps.append(cam.grad_cam(ending(branches(add), POOL(), dense()), images(2), 0))
+    assert maps[0].max() > 0
+    assert_array_equal(*maps)
+
+
+def test_a_sum_that_no_layer_gives_is_left_out_and_it_is_said(caplog):
+    caplog.set_level(logging.INFO, logger="helpers")
+
+    def forward(network, x):
+        y = network.first(x)
+        return network.scores(network.pool(y + network.second(y)))
+
+    one, two = conv(3, name="first"), conv(3, name="second")
+    network = Calls(forward, first=one, second=two, pool=POOL(), scores=dense())
+    cam.grad_cam(built(network, (16, 16, 3)), images())
+    assert "looks at first, " in caplog.text
+    assert "a later one is not the output of any layer" in caplog.text
+
+
+def test_a_spot_that_a_relu_alone_lets_through_is_found():
+    x = keras.Input((16, 16, 3))
+    y = L.ReLU(name="relu")(L.BatchNormalization(name="norm")(L.Conv2D(1, 1, name="red")(x)))
+    network = keras.Model(x, L.Dense(1, kernel_initializer="ones")(POOL()(y)))
+    network.get_layer("red").set_weights([np.float32([-1, 0, 0]).reshape(1, 1, 3, 1), np.zeros(1)])
+    network.get_layer("norm").set_weights(list(np.float32([[1], [1], [-100], [1]])))
+    picture = np.full((16, 16, 3), 200, np.uint8)
+    picture[4:8, 4:8] = 10
+    wanted = np.zeros((16, 16))
+    wanted[4:8, 4:8] = (90 / np.sqrt(1.001) + 1) / 16**2  # 0.355, at a weight of 1 per 16*16 cells
+    assert cam.default_layer(network) == "relu"
+    assert_allclose(cam.grad_cam(network, picture), wanted, rtol=1e-4)
+
+
+def test_without_a_place_for_all_of_the_score_the_error_says_so():
+    x = keras.Input((8, 8, 3))
+    scaled = L.BatchNormalization(name="norm")(L.Rescaling(1 / 255, name="rescale")(x))
+    flat = keras.Model(x, dense()(L.Flatten()(scaled)))
+    with pytest.raises(ValueError, match="cannot choose a layer.*spatial axes: rescale, norm"):
+        cam.grad_cam(flat, images(1, 8))
+    both = L.Concatenate()([POOL()(x), POOL()(conv(3, name="conv")(x))])  # colours go past
+    past = keras.Model(x, dense()(both))
+    with pytest.raises(ValueError, match="only its share of the score.*spatial axes: conv"):
+        cam.default_layer(past)
+    assert cam.grad_cam(past, images(1, 8), 0, "conv").shape == (1, 8, 8)
+
+
+def test_the_default_depends_on_the_size_where_any_fits():
+    network = ending(
+        L.ReLU(name="coarse"), conv(3, strides=4, name="end"), POOL(), dense(), size=None
+    )
+    assert cam.default_layer(network) == "end"
+    assert cam.default_layer(network, (16, 16)) == "end"
+    assert cam.default_layer(network, (8, 8)) == "coarse"  # the end has one cell only
+    small = images(1, 8)
+    assert_array_equal(cam.grad_cam(network, small), cam.grad_cam(network, small, layer="coarse"))
+
+
+def test_the_default_is_no_place_of_one_cell_in_mobilenet():  # all families: tests/whole
+    make = keras.applications.MobileNetV3Small
+    network = make(alpha=0.75, weights=None, classes=2, input_shape=(64, 64, 3))
+    names = networks.layer_names(network, "all")
+    pool = next(name for name in names if name.startswith("global_average_pooling"))
+    assert cam.default_layer(network) == names[names.index(pool) - 1]
 
 
 def test_a_convolution_that_does_not_reach_the_score_is_not_the_default():
@@ -157,7 +308,7 @@ def test_a_layer_that_cannot_be_looked_at_is_named():
         cam.grad_cam(network, images(), layer="pool")
     with pytest.raises(ValueError, match="Did you mean 'conv2'"):
         cam.grad_cam(network, images(), layer="conv3")
-    with pytest.raises(ValueError, match="no convolution .* spatial axes: none"):
+    with pytest.raises(ValueError, match="cannot choose a layer .* spatial axes: none"):
         cam.grad_cam(of(lambda x: 5 * x), np.float32([[2]]))
     with pytest.raises(ValueError, match="target must be 0 to 2"):
         cam.grad_cam(network, images(), 3)
@@ -172,7 +323,7 @@ def test_layers_inside_a_function_of_the_networks_own_are_named():
         ValueError, match="'conv' does not return one tensor of the network's graph"
     ):
         cam.grad_cam(network, images(1, 4), layer="conv")
-    with pytest.raises(ValueError, match="no convolution that affects its score"):
+    with pytest.raises(ValueError, match="cannot choose a layer"):
         cam.grad_cam(network, images(1, 4))
 
 

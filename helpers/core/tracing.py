@@ -22,35 +22,45 @@ _PASSED_THROUGH = {"Identity", "Cast", "Reshape", "Squeeze"}
 _HEADS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
 
 
-def layers(network):
+def layers(network, operations=False):
     """Return all layers of a network by unique name, `{name: layer}`, in order of definition.
 
     Layers that share a name are listed as "parent/name". Nested networks are replaced by their
     layers, custom layers that hold other layers are listed with them, input layers are left out.
+    With `operations`, what functional networks compute without a layer follows, such as the `+` of
+    two outputs; its names (add, add_1, ...) come from Keras, which calls it an operation.
     """
-    found = list(_walk(network, "", {id(network)}))
-    shared = collections.Counter(layer.name for _, layer in found)
     named = {}
-    for parent, layer in found:
-        name = plain = layer.name if shared[layer.name] == 1 else parent + layer.name
-        copy = 2
-        while name in named:
-            name, copy = f"{plain}#{copy}", copy + 1
-        named[name] = layer
+    for kind in (False, True) if operations else (False,):
+        found = list(_walk(network, "", {id(network)}, kind))
+        shared = collections.Counter(layer.name for _, layer in found)
+        for parent, layer in found:
+            plain = layer.name if shared[layer.name] == 1 else parent + layer.name
+            name, copy = plain, 2
+            while name in named:
+                name, copy = f"{plain}#{copy}", copy + 1
+            named[name] = layer
     return named
 
 
-def _walk(parent, path, met):
-    """Yield (path of the parent, layer), children before the layer that holds them."""
+def _walk(parent, path, met, operations=False):
+    """Yield (path of the parent, layer), children before the layer that holds them.
+
+    With `operations`, those of functional networks that are no layers are yielded instead.
+    """
     network = isinstance(parent, keras.Model)
+    if operations and isinstance(parent, keras.Function):
+        for operation in parent.operations:
+            if not isinstance(operation, keras.layers.Layer):
+                yield path, operation
     for layer in parent.layers if network else _held(vars(parent).values()):
         if id(layer) in met or isinstance(layer, keras.layers.InputLayer):
             continue
         met.add(id(layer))
         within = isinstance(layer, keras.Model)
         if within or not type(layer).__module__.startswith("keras."):  # not into Keras' own
-            yield from _walk(layer, f"{path}{layer.name}/", met)
-        if not within:
+            yield from _walk(layer, f"{path}{layer.name}/", met, operations)
+        if not within and not operations:
             yield path, layer
 
 
@@ -68,13 +78,13 @@ def _held(values):
 def watch(layers):
     """Record the outputs of layers while a network is called; yields `{layer: output}`.
 
-    For use while tracing; `with` blocks may be nested. `keras.layers.Layer.__call__` is wrapped for
-    this thread; layers and networks are not changed. A layer that is called twice keeps its last
-    output, one that is never called has none.
+    For use while tracing; `with` blocks may be nested. `keras.Operation.__call__`, through which
+    Keras calls layers and other operations, is wrapped for this thread; layers and networks are not
+    changed. A layer that is called twice keeps its last output, one that is never called has none.
     """
     watched, outputs, thread = {id(layer) for layer in layers}, {}, threading.get_ident()
     with _lock:
-        original = keras.layers.Layer.__call__
+        original = keras.Operation.__call__
 
         @functools.wraps(original)
         def call(layer, *args, **kwargs):
@@ -83,11 +93,11 @@ def watch(layers):
                 outputs[layer] = output
             return output
 
-        keras.layers.Layer.__call__ = call
+        keras.Operation.__call__ = call
         try:
             yield outputs
         finally:
-            keras.layers.Layer.__call__ = original
+            keras.Operation.__call__ = original
 
 
 def seen(outputs, layer, x):
