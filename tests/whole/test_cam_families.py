@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from helpers import cam, gradients, networks
+from helpers import cam, networks
 
 SIZE = 96
 FAMILIES = {  # by hand: the layer, where its name is fixed, and its 3x3 or other cells
@@ -68,18 +68,13 @@ def test_the_default_layer_is_all_that_the_head_sees(family):
         pooled = found[layer].reshape(1, 3, 2, 3, 2, -1).max(axis=(2, 4))
     assert_allclose(found[head].reshape(pooled.shape), pooled, rtol=1e-3, atol=1e-6)
 
-    evidence = []
-    for target in (0, 1):
-        activation, slope = gradients.activation_gradient(network, image, target, layer)
-        evidence.append((activation * slope.mean(axis=(0, 1))).sum(axis=-1))
-        heat = cam.grad_cam(network, image, target)
-        constant = heat.max() - heat.min() <= 1e-3 * heat.max()
-        assert not constant or evidence[-1].max() <= 0  # all against the class: zeros
-    assert all(one.std() > 0.01 * np.abs(one).mean() for one in evidence)
+    heat = np.array([cam.grad_cam(network, image, target) for target in (0, 1)])
+    assert heat.max() > 0
+    for one in heat:  # zeros where all evidence is against the class, but never one value
+        assert not one.any() or one.std() > 0.05 * one.mean()
 
     nested = keras.Sequential([keras.Input((size, size, 3)), network])
     assert cam.default_layer(nested) == layer
-    assert_allclose(cam.grad_cam(nested, image, 1), heat, rtol=1e-3, atol=1e-4 * heat.max())
 
 
 @pytest.mark.parametrize(
@@ -106,3 +101,5 @@ def test_a_base_without_its_head_gives_the_same_place_flat_and_nested(family):
     nested = keras.Sequential([keras.Input((SIZE, SIZE, 3)), base, *head])
     flat = keras.Model(base.input, head[1](head[0](base.output)))
     assert cam.default_layer(nested) == cam.default_layer(flat) == FAMILIES[family][0]
+    maps = [cam.grad_cam(one, picture(SIZE), 1) for one in (flat, nested)]
+    assert_allclose(*maps, rtol=1e-3, atol=1e-4 * maps[0].max())
