@@ -30,12 +30,14 @@ _log = logging.getLogger("helpers")
 _told = weakref.WeakKeyDictionary()  # the default layers that have been logged, by network
 
 
-def grad_cam(network, images, target=None, layer=None, batch_size=16):
+def grad_cam(network, images, target=None, layer=None, batch_size=16, *, against=None):
     """Return a heatmap of the evidence for a class: float32 (N, H, W), >= 0, not normalized.
 
     Arguments:
         images: (N, H, W, 3), or a single one (H, W, 3), which gives a single map.
         target: None (the predicted class), an int, or one int per image.
+        against: None for the score; "rest" for its log-odds, with two classes the margin; an int
+            for the margin over that class (see `gradients.quantity`).
         layer: name of any layer with spatial axes; None is `default_layer(network)`, and is logged.
 
     Without any evidence for the class the map is all zeros. Raises ValueError for a layer that is
@@ -44,7 +46,8 @@ def grad_cam(network, images, target=None, layer=None, batch_size=16):
     if layer is None:
         layer = _default_layer_told(network, images)
     find_layer(network, layer)
-    return gradients.explain(_grad_cam, network, images, target, layer, batch_size=batch_size)[0]
+    how = dict(against=against, batch_size=batch_size)
+    return gradients.explain(_grad_cam, network, images, target, layer, **how)[0]
 
 
 def _default_layer_told(network, images):
@@ -64,8 +67,8 @@ def _default_layer_told(network, images):
     return layer
 
 
-def _grad_cam(network, x, target, layer):
-    score, activation = gradients.score_and_activation_of(network, x, target, layer)
+def _grad_cam(network, x, pairs, layer):
+    score, activation = gradients.score_and_activation_of(network, x, pairs, layer)
     if activation.shape.rank != 4:
         raise ValueError(
             f"Layer {layer!r} has no spatial axes: it gives {tuple(activation.shape)}. "
@@ -77,14 +80,15 @@ def _grad_cam(network, x, target, layer):
     return [tf.image.resize(tf.nn.relu(evidence), x.shape[1:3])[..., 0]]
 
 
-def guided_grad_cam(network, images, target=None, layer=None, batch_size=16):
+def guided_grad_cam(network, images, target=None, layer=None, batch_size=16, *, against=None):
     """Return the guided gradient where Grad-CAM finds evidence: float32 (N, H, W, 3), signed.
 
     The product of `gradients.gradient(..., guided=True)`, which is sharp but hardly depends on the
     class, and `grad_cam`, which is the opposite. Arguments and errors are theirs. (Selvaraju 2016)
     """
-    heat = grad_cam(network, images, target, layer, batch_size)
-    return gradients.gradient(network, images, target, True, batch_size) * heat[..., None]
+    heat = grad_cam(network, images, target, layer, batch_size, against=against)
+    guided = gradients.gradient(network, images, target, True, batch_size, against=against)
+    return guided * heat[..., None]
 
 
 def default_layer(network, size=None):

@@ -1,19 +1,29 @@
-"""Scores and their gradients, plain or guided.
+"""Scores, margins and their gradients, plain or guided.
 
-A *score* is a logit: the value before the softmax. Its gradient with respect to the image, or to
-the output of a layer, says which small change would raise it. Functions whose names end in `_of`
-work while tracing (tensors in, tensors out); `explain` compiles and runs what is built from them.
+A *score* s_t is the logit of class t: the value before the softmax. It says how much of class t the
+network sees. Why it decided for t is a question about a difference, and `against` asks it:
+
+    None     the score itself                           s_t
+    "rest"   the log-odds of t, log(p_t / (1 - p_t))    s_t - log(sum of exp(s_k) over all k != t)
+    k        the margin over class k                    s_t - s_k
+
+With two classes, the log-odds are the margin over the other class. The gradient of such a quantity
+with respect to the image, or to the output of a layer, says which small change would raise it.
+Functions whose names end in `_of` work while tracing (tensors in, tensors out); `explain` compiles
+and runs what is built from them.
 """
 
 import contextlib
 
 import numpy as np
 import tensorflow as tf
+from scipy.special import logsumexp
 
 from helpers.core.tracing import compiled, in_batches, logits, once, seen, watch
 from helpers.networks import check_images, find_layer
 
-PREDICTED = -1  # in an array of targets: the class that the network predicts
+PREDICTED = -1  # as a target: the class that the network predicts
+REST, NOTHING = -1, -2  # as a rival: all other classes, or none
 
 
 def scores(network, images, batch_size=16):
@@ -33,97 +43,174 @@ def _scores(network, x):
     return [logits(network(x, training=False))]
 
 
-def gradient(network, images, target=None, guided=False, batch_size=16):
+def quantity(network, images, target=None, *, against=None, batch_size=16):
+    """Return what all methods explain, the target's score or its margin: float32 (N,).
+
+    Arguments:
+        target: None (the predicted class), an int, or one int per image.
+        against: None for the score; "rest" for the log-odds, the score less the log of the summed
+            exponentials of all other scores; an int, or one per image, for the score less that
+            class's.
+
+    Raises ValueError for a class out of range, a target against itself, and "rest" where there is
+    no other class. A single image gives a single number.
+    """
+    batch, single = check_images(network, images, bytes_too=True)
+    pairs, values = (
+        check_target(network, batch, target, against),
+        scores(network, batch, batch_size),
+    )
+    found = difference(values, chosen(pairs, values))
+    return found[0] if single else found
+
+
+def gradient(network, images, target=None, guided=False, batch_size=16, *, against=None):
     """Return the gradient of the target's score with respect to the images, float32 in their shape.
 
-    `target` is None (the predicted class), an int, or one int per image. With `guided`, each ReLU
-    passes back only positive gradients (Springenberg 2014). Raises ValueError for a target out of
-    range, and for a guided gradient of a network without a ReLU. (Simonyan 2013)
+    Arguments:
+        target, against: what is explained, as in `quantity`.
+        guided: let each ReLU pass back only positive gradients (Springenberg 2014).
+
+    Raises ValueError as `quantity` does, and for a guided gradient of a network without a ReLU.
+    (Simonyan 2013)
     """
-    return explain(_gradient, network, images, target, bool(guided), batch_size=batch_size)[0]
+    run, guided = _gradient, bool(guided)
+    return explain(run, network, images, target, guided, against=against, batch_size=batch_size)[0]
 
 
-def _gradient(network, x, target, guided):
+def _gradient(network, x, pairs, guided):
     with guided_relus(network, x.graph) if guided else contextlib.nullcontext():
-        score = score_of(network, x, target)
+        score = score_of(network, x, pairs)
     return [gradient_of(score, x, "the images")]
 
 
-def activation_gradient(network, images, target=None, layer=None, batch_size=16):
+def activation_gradient(network, images, target=None, layer=None, batch_size=16, *, against=None):
     """Return what a layer gives for images, and the gradient of the target's score at that layer.
 
     Two float32 arrays of the layer's shape (N, ...). The gradient is computed only back to the
-    layer, so it costs little more than a prediction. Raises ValueError for an unknown layer, and
-    for one that the network does not call or that does not affect the score.
+    layer, so it costs little more than a prediction. `target` and `against` are as in `quantity`.
+    Raises ValueError as it does, for an unknown layer, and for one that the network does not call
+    or that does not affect the score.
     """
     find_layer(network, layer)
     run = _activation_gradient
-    return tuple(explain(run, network, images, target, layer, batch_size=batch_size))
+    found = explain(run, network, images, target, layer, against=against, batch_size=batch_size)
+    return tuple(found)
 
 
-def _activation_gradient(network, x, target, layer):
-    score, activation = score_and_activation_of(network, x, target, layer)
+def _activation_gradient(network, x, pairs, layer):
+    score, activation = score_and_activation_of(network, x, pairs, layer)
     return [tf.cast(activation, tf.float32), gradient_of(score, activation, f"layer {layer!r}")]
 
 
-def explain(function, network, images, target, *options, batch_size=16):
-    """Compile `function(network, x, target, *options) -> [tensors (N, ...)]` and run it on images.
+def explain(function, network, images, target, *options, against=None, batch_size=16):
+    """Compile `function(network, x, pairs, *options) -> [tensors (N, ...)]` and run it on images.
 
-    It is traced once for each network, image size and options. Returns float32 arrays, without the
-    first axis for a single image. `batch_size` is the number of images in memory at a time.
+    `pairs` are what `check_target` makes of target and against. The function is traced once for
+    each network, image size and options. Returns float32 arrays, without the first axis for a
+    single image. `batch_size` is the number of images in memory at a time.
     """
     batch, single = check_images(network, images, bytes_too=True)
-    targets = check_target(network, batch, target)
-    signature = (((None, *batch.shape[1:]), "float32"), ((None,), "int32"))
+    pairs = check_target(network, batch, target, against)
+    signature = (((None, *batch.shape[1:]), "float32"), ((None, 2), "int32"))
     run = compiled(network, function, *options, signature=signature)
-    results = in_batches(run, batch, targets, batch_size=batch_size)
+    results = in_batches(run, batch, pairs, batch_size=batch_size)
     return [result[0] if single else result for result in results]
 
 
-def check_target(network, batch, target):
-    """Return targets as int32 (N,), `PREDICTED` for None; ValueError for targets out of range."""
-    if target is None:
-        return np.full(len(batch), PREDICTED, np.int32)
-    targets = np.asarray(target)
-    if targets.dtype.kind not in "ui" or targets.shape not in ((), (len(batch),)):
+def check_target(network, batch, target, against=None):
+    """Return what is explained as pairs of classes (target, rival): int32 (N, 2).
+
+    A target is `PREDICTED` for None. A rival is `NOTHING` for None and `REST` for "rest". Raises
+    ValueError for classes out of range, and for a target that is its own rival.
+    """
+    pairs = np.full((len(batch), 2), (PREDICTED, NOTHING), np.int32)
+    if target is not None:
+        pairs[:, 0] = _classes_asked("target", "None", network, batch, target)
+    if isinstance(against, str) and against == "rest":
+        pairs[:, 1] = REST
+        if _classes(network, batch.shape) < 2:
+            raise ValueError(f'against="rest": the network {network.name!r} has no other class.')
+    elif against is not None:
+        pairs[:, 1] = _classes_asked("against", 'None, "rest"', network, batch, against)
+        pairs = chosen(pairs, scores(network, batch)) if target is None else pairs
+        same = np.flatnonzero(pairs[:, 0] == pairs[:, 1])
+        if len(same):
+            raise ValueError(
+                f"against={against!r} is the target itself (class {pairs[same[0], 0]}) for "
+                f"{len(same)} of {len(batch)} images: their difference is always 0."
+            )
+    return pairs
+
+
+def _classes_asked(name, others, network, batch, asked):
+    """Return classes as ints that broadcast to (N,); ValueError for what is not a class."""
+    found = np.asarray(asked)
+    if found.dtype.kind not in "ui" or found.shape not in ((), (len(batch),)):
         raise ValueError(
-            f"target must be None, an int or one int for each of the {len(batch)} images, "
-            f"not {target!r}."
+            f"{name} must be {others}, an int or one int for each of the {len(batch)} images, "
+            f"not {asked!r}."
         )
-    classes = once(network, ("classes", batch.shape[1:]), lambda: _classes(network, batch.shape))
-    if targets.min() < 0 or targets.max() >= classes:
-        raise ValueError(f"target must be 0 to {classes - 1} ({classes} classes), not {target!r}.")
-    return np.broadcast_to(targets, len(batch)).astype(np.int32)
+    classes = _classes(network, batch.shape)
+    if found.min() < 0 or found.max() >= classes:
+        raise ValueError(f"{name} must be 0 to {classes - 1} ({classes} classes), not {asked!r}.")
+    return found
 
 
-def chosen_targets(network, batch, target):
-    """Return targets as int32 (N,), each image's predicted class for None."""
-    targets = check_target(network, batch, target)
-    return chosen(targets, scores(network, batch)) if target is None else targets
+def chosen_targets(network, batch, target, against=None):
+    """Return pairs as `check_target` does, with the predicted class of each image for None."""
+    pairs = check_target(network, batch, target, against)
+    return chosen(pairs, scores(network, batch)) if target is None else pairs
 
 
-def chosen(targets, logits):
-    """Return targets as int32, with `PREDICTED` replaced by the class of the highest logit."""
-    return np.where(targets == PREDICTED, logits.argmax(axis=-1), targets).astype(np.int32)
+def chosen(pairs, logits):
+    """Return pairs int32 (..., 2) with `PREDICTED` replaced by the class of the highest logit."""
+    pairs = np.array(pairs, np.int32)
+    pairs[..., 0] = np.where(pairs[..., 0] == PREDICTED, logits.argmax(-1), pairs[..., 0])
+    return pairs
+
+
+def difference(logits, pairs):
+    """Return the quantity of `pairs` (N, 2) or (2,) in logits (N, classes): float32 (N,).
+
+    No target may be `PREDICTED`: see `chosen`.
+    """
+    target, rival = np.broadcast_to(pairs, (len(logits), 2)).T
+    rows, others = np.arange(len(logits)), np.array(logits, np.float32)
+    score = others[rows, target]
+    others[rows, target] = -np.inf
+    against = np.where(rival >= 0, others[rows, np.maximum(rival, 0)], 0)
+    if (rival == REST).any():
+        against = np.where(rival == REST, logsumexp(others, axis=1), against)
+    return np.float32(score - against)
 
 
 def _classes(network, shape):
-    return _compiled_scores(network, shape).output_shapes[0][1]
+    def count():
+        return _compiled_scores(network, shape).output_shapes[0][1]
+
+    return once(network, ("classes", shape[1:]), count)
 
 
-def score_of(network, x, target):
-    """Return the target's logit (N,) for a traced batch; a target of -1 is the predicted class."""
-    values = logits(network(x, training=False))
-    predicted = tf.argmax(values, axis=1, output_type=tf.int32)
-    chosen = tf.where(target == PREDICTED, predicted, target)
-    return tf.gather(values, chosen, batch_dims=1)
+def score_of(network, x, pairs):
+    """Return the quantity of `pairs` (N, 2) for a traced batch: float32 (N,)."""
+    values, (target, rival) = logits(network(x, training=False)), tf.unstack(pairs, axis=1)
+    target = tf.where(target == PREDICTED, tf.argmax(values, axis=1, output_type=tf.int32), target)
+    score, other = (
+        tf.gather(values, tf.maximum(column, 0), batch_dims=1) for column in (target, rival)
+    )
+    if values.shape[1] > 1:
+        without_target = tf.one_hot(target, values.shape[1], on_value=-np.inf, off_value=0.0)
+        rest = tf.reduce_logsumexp(values + without_target, axis=1)
+        other = tf.where(rival == REST, rest, other)
+    return score - tf.where(rival == NOTHING, 0.0, other)
 
 
-def score_and_activation_of(network, x, target, layer):
-    """Return the target's logit (N,) and the layer's output (N, ...), from a single call."""
+def score_and_activation_of(network, x, pairs, layer):
+    """Return the quantity of `pairs` (N,) and the layer's output (N, ...), from a single call."""
     watched = find_layer(network, layer)
     with watch([watched]) as outputs:
-        score = score_of(network, x, target)
+        score = score_of(network, x, pairs)
     return score, seen(outputs, watched, x)
 
 

@@ -30,7 +30,17 @@ KERNEL_WIDTH = 0.25  # LIME: how quickly a sample's weight falls as it covers mo
 PENALTY = 0.01  # LIME: of the ridge regression, where the whole image has weight 1
 
 
-def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, batch_size=None):
+def occlusion(
+    network,
+    images,
+    target=None,
+    window=16,
+    stride=8,
+    baseline=0.0,
+    batch_size=None,
+    *,
+    against=None,
+):
     """Return the score lost where a square is covered: float32 (N, H, W), signed.
 
     Each pixel gets the mean loss over the squares that cover it, positive where it speaks for the
@@ -39,6 +49,8 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     Arguments:
         images: (N, H, W, C), or a single one (H, W, C), which gives a single map.
         target: None (the class predicted with nothing covered), an int, or one int per image.
+        against: None for the score; "rest" for its log-odds, with two classes the margin; an int
+            for the margin over that class (see `gradients.quantity`).
         window: side of the squares in pixels, at most the image's shorter side.
         stride: pixels from one square to the next, 1 to `window`. The last squares end at the edge.
         baseline: what squares are covered with.
@@ -54,7 +66,7 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     if batch_size is not None:
         check_count("batch_size", batch_size, 1)
     covers = baseline_like(batch, baseline)
-    targets = gradients.check_target(network, batch, target)
+    pairs = gradients.check_target(network, batch, target, against)
     picture = (None, *batch.shape[1:]), "float32"
     signature = picture, picture, ((None, 2), "int32")
     run = compiled(network, covered_scores, int(window), int(stride), signature=signature)
@@ -65,8 +77,10 @@ def occlusion(network, images, target=None, window=16, stride=8, baseline=0.0, b
     for n, some in portions(*losses.shape, most, "Occlusion"):
         tensors = batch[n : n + 1], covers[n : n + 1], corners[some]
         covered, whole = (scores.numpy() for scores in run(*map(tf.constant, tensors)))
-        targets[n] = gradients.chosen(targets[n], whole[0])
-        losses[n, some] = whole[:, targets[n]] - covered[:, targets[n]]
+        pairs[n] = gradients.chosen(pairs[n], whole[0])
+        losses[n, some] = gradients.difference(whole, pairs[n]) - gradients.difference(
+            covered, pairs[n]
+        )
     maps = np.stack([_mean_over(corners, window, loss, sides) for loss in losses])
     return maps[0] if single else maps
 
@@ -89,7 +103,9 @@ def _mean_over(corners, window, losses, shape):
     return np.float32(total / count)
 
 
-def lime(network, image, target=None, segments=50, samples=500, seed=0, baseline=0.0):
+def lime(
+    network, image, target=None, segments=50, samples=500, seed=0, baseline=0.0, *, against=None
+):
     """Return how much each superpixel speaks for the target: float32 (H, W), signed.
 
     Each sample covers every superpixel or not, at random. Ridge regression fits a linear model to
@@ -99,6 +115,7 @@ def lime(network, image, target=None, segments=50, samples=500, seed=0, baseline
     Arguments:
         image: (H, W, C) or (N, H, W, C), which gives (N, H, W); RGB unless `segments` are labels.
         target: None (the class predicted with nothing covered), an int, or one int per image.
+        against: as in `occlusion`.
         segments: about how many superpixels (SLIC, Achanta 2012), or int labels (H, W).
         samples: how many, more than there are superpixels.
         baseline: what to cover with; None is each superpixel's mean colour, as in the paper.
@@ -110,7 +127,7 @@ def lime(network, image, target=None, segments=50, samples=500, seed=0, baseline
     most = int(labels.max()) + 1
     check_count("samples", samples, most + 1, why=f", more than the {most} superpixels")
     covers = _mean_colours(batch, labels) if baseline is None else baseline_like(batch, baseline)
-    targets = gradients.check_target(network, batch, target)
+    pairs = gradients.check_target(network, batch, target, against)
     picture = batch.shape[1:], "float32"
     signature = picture, picture, (labels.shape[1:], "int32"), ((None, None), "bool")
     run = compiled(network, _partly_covered_scores, signature=signature)
@@ -119,8 +136,8 @@ def lime(network, image, target=None, segments=50, samples=500, seed=0, baseline
     for n, some in portions(*scores.shape, max(1, PIXELS // labels[0].size), "LIME"):
         tensors = batch[n], covers[n], labels[n], kept[n][some]
         found = run(*map(tf.constant, tensors))[0].numpy()
-        targets[n] = gradients.chosen(targets[n], found[0])  # the first sample covers nothing
-        scores[n, some] = found[:, targets[n]]
+        pairs[n] = gradients.chosen(pairs[n], found[0])  # the first sample covers nothing
+        scores[n, some] = gradients.difference(found, pairs[n])
     slopes = map(_slopes, kept, scores)
     maps = np.stack([slope[regions] for slope, regions in zip(slopes, labels, strict=True)])
     return maps[0] if single else maps
@@ -183,7 +200,7 @@ def _slopes(kept, scores):
     return np.float32(Ridge(PENALTY).fit(kept, scores, sample_weight=weights).coef_)
 
 
-def part_effects(network, drawings, target=None, part_names=PARTS, sky=None):
+def part_effects(network, drawings, target=None, part_names=PARTS, sky=None, *, against=None):
     """Return how each part of a drawn animal affects the score: `{part name: float32 (N,)}`.
 
     The effect is the score of the whole drawing minus that without the part, NaN for hidden parts.
@@ -191,6 +208,7 @@ def part_effects(network, drawings, target=None, part_names=PARTS, sky=None):
     Arguments:
         drawings: a list of `drawn.Drawing`, or one, which gives single numbers.
         target: None (the class predicted for the whole drawing), an int, or one int per drawing.
+        against: as in `occlusion`.
         sky: the sky that the drawings were drawn with.
 
     Raises TypeError for anything but drawings, ValueError for an unknown part and for drawings that
@@ -204,13 +222,14 @@ def part_effects(network, drawings, target=None, part_names=PARTS, sky=None):
         if name not in PARTS:
             raise ValueError(f"{name!r} cannot be left out; choose from {', '.join(PARTS)}.")
     batch, _ = check_images(network, np.stack([drawing.image for drawing in drawings]))
-    targets = gradients.chosen_targets(network, batch, target)
+    pairs = gradients.chosen_targets(network, batch, target, against)
     effects = {name: np.full(len(batch), np.nan, np.float32) for name in part_names}
     for n, drawing in enumerate(progress(drawings, label="Part effects")):
         shown = [name for name in part_names if drawn.PART_NAMES.index(name) in drawing.parts]
         bare = [_without(drawing, name, sky) for name in shown]
-        whole, *scores = gradients.scores(network, np.stack([drawing.image, *bare]))[:, targets[n]]
-        for name, score in zip(shown, scores, strict=True):
+        scores = gradients.scores(network, np.stack([drawing.image, *bare]))
+        whole, *without = gradients.difference(scores, pairs[n])
+        for name, score in zip(shown, without, strict=True):
             effects[name][n] = whole - score
     return {name: values[0] if single else values for name, values in effects.items()}
 

@@ -22,29 +22,35 @@ from helpers.networks import check_images
 PICTURES, PIXELS = 16, 2**20  # at most, in memory at once; more would be no faster
 
 
-def gradient(network, images, target=None, batch_size=16):
+def gradient(network, images, target=None, batch_size=16, *, against=None):
     """Return the gradient of the target's score with respect to the images.
 
-    float32 in the images' shape, signed, in units of score per grey level (0-255). `target` is None
-    (the predicted class), an int, or one int per image. Raises ValueError for images that do not
-    fit the network and for a target out of range. (Simonyan 2013)
+    float32 in the images' shape, signed, in units of score per grey level (0-255).
+
+    Arguments:
+        target: None (the predicted class), an int, or one int per image.
+        against: None for the score; "rest" for its log-odds, with two classes the margin; an int
+            for the margin over that class (see `gradients.quantity`).
+
+    Raises ValueError for images that do not fit the network and for a class out of range.
+    (Simonyan 2013)
     """
-    return gradients.gradient(network, images, target, batch_size=batch_size)
+    return gradients.gradient(network, images, target, batch_size=batch_size, against=against)
 
 
-def guided_gradient(network, images, target=None, batch_size=16):
+def guided_gradient(network, images, target=None, batch_size=16, *, against=None):
     """Return the gradient with every ReLU passing back only positive values.
 
     Otherwise like `gradient`. Raises ValueError where the network has no ReLU. (Springenberg 2014)
     """
-    return gradients.gradient(network, images, target, guided=True, batch_size=batch_size)
+    return gradients.gradient(network, images, target, True, batch_size, against=against)
 
 
-def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0):
+def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0, *, against=None):
     """Return the mean gradient over noisy copies of each image: signed float32 in their shape.
 
     Arguments:
-        target: as in `gradient`; None is the class predicted without noise.
+        target, against: as in `gradient`; None is the class predicted without noise.
         samples: how many copies, 1 or more.
         noise: standard deviation of the noise, as a share of the image's range (max - min).
         seed: 0 or more. All images get the same noise, so a batch of one equals a row of a batch.
@@ -59,7 +65,9 @@ def smooth_gradient(network, images, target=None, samples=50, noise=0.15, seed=0
     spreads = np.float32(noise * np.ptp(batch.reshape(len(batch), -1), axis=1))
     seeds = np.full(len(batch), seed, np.int64)
     numbers, given = np.arange(samples, dtype=np.int64), (spreads, seeds)
-    means = _mean_gradients(network, batch, target, numbers, _with_noise, given, "SmoothGrad")
+    # Chosen once, for the image itself: a noisy copy might be classified differently.
+    pairs = gradients.chosen_targets(network, batch, target, against)
+    means = _mean_gradients(network, batch, pairs, numbers, _with_noise, given, "SmoothGrad")
     return means[0] if single else means
 
 
@@ -78,20 +86,20 @@ def _with_noise(picture, numbers, spread, seed):
     return picture + spread * noise
 
 
-def integrated_gradients(network, images, target=None, baseline=0.0, steps=50):
+def integrated_gradients(network, images, target=None, baseline=0.0, steps=50, *, against=None):
     """Return how much each pixel contributes to the score, from a baseline to the image.
 
     float32 in the images' shape, signed, in units of score: an image's values add up to its score
     minus the baseline's (`metrics.completeness_gap` measures how closely). `baseline` is a number
-    (0 is black) or an array that broadcasts to the images; `steps` is 1 or more. `target` and
-    errors are as in `gradient`. (Sundararajan 2017, with the midpoint rule)
+    (0 is black) or an array that broadcasts to the images; `steps` is 1 or more. `target`,
+    `against` and errors are as in `gradient`. (Sundararajan 2017, with the midpoint rule)
     """
     check_count("steps", steps, 1)
     batch, single = check_images(network, images)
     start = baseline_like(batch, baseline)
     shares = (np.arange(steps, dtype=np.float32) + 0.5) / steps
-    label = "Integrated gradients"
-    slopes = _mean_gradients(network, batch, target, shares, _on_the_way, (start,), label)
+    label, pairs = "Integrated gradients", gradients.chosen_targets(network, batch, target, against)
+    slopes = _mean_gradients(network, batch, pairs, shares, _on_the_way, (start,), label)
     attributions = (batch - start) * slopes
     return attributions[0] if single else attributions
 
@@ -102,14 +110,12 @@ def _on_the_way(picture, shares, start):
     return start + shares * (picture - start)
 
 
-def _mean_gradients(network, batch, target, asked, points, given, label):
+def _mean_gradients(network, batch, pairs, asked, points, given, label):
     """Return the gradient's mean over all points computed for each image: (N, H, W, C).
 
     `points(picture, some of asked, *given for the picture)` is traced and returns (n, H, W, C).
     """
-    # Chosen once, for the image itself: a noisy copy might be classified differently.
-    targets = gradients.chosen_targets(network, batch, target)
-    tensors = targets, batch, *given
+    tensors = pairs, batch, *given
     signature = ((None,), asked.dtype.name), *((t.shape[1:], t.dtype.name) for t in tensors)
     run = compiled(network, _summed_gradient, points, signature=signature)
     means = np.zeros_like(batch)
@@ -120,8 +126,8 @@ def _mean_gradients(network, batch, target, asked, points, given, label):
     return means
 
 
-def _summed_gradient(network, asked, target, picture, *given_and_points):
+def _summed_gradient(network, asked, pair, picture, *given_and_points):
     *given, points = given_and_points
     x = points(picture, asked, *given)
-    score = gradients.score_of(network, x, tf.fill(tf.shape(x)[:1], target))
+    score = gradients.score_of(network, x, tf.tile(pair[None], (tf.shape(x)[0], 1)))
     return [tf.reduce_sum(gradients.gradient_of(score, x, "the images"), axis=0)]

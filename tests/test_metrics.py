@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage.filters import gaussian
 
-from helpers import metrics, networks, saliency
+from helpers import gradients, metrics, networks, saliency
 
 NAMES = ("background", "head", "ears")
 PARTS = np.uint8([[[0, 1], [2, 2]], [[0, 0], [1, 1]]])
@@ -58,6 +58,29 @@ def test_pointing_game():
     assert_array_equal(metrics.pointing_game(-MAPS[..., None], PARTS, 2), [True, False])
 
 
+def test_pixels_that_are_equally_high_share_the_point():
+    level = np.ones((2, 2, 2))
+    assert_allclose(metrics.pointing_game(level, PARTS, 2), [0.5, 0])
+    assert_allclose(metrics.pointing_game(level, PARTS, [0, 1]), [0.5, 1])
+    two = np.float32([[3, 1], [3, 0]])
+    assert metrics.pointing_game(two, PARTS[0], 0) == 0.5
+    assert metrics.pointing_game(-two, PARTS[0], 2) == 0
+
+
+def test_signed_sums_are_what_a_part_contributes():
+    sums = metrics.part_scores(MAPS, PARTS, NAMES, signed=True)
+    assert list(sums) == ["background", "head", "ears", "animal"]
+    assert_allclose(sums["background"], [1, 0])
+    assert_allclose(sums["head"], [-2, 5])
+    assert_allclose(sums["ears"], [7, 0])
+    assert_allclose(sums["animal"], [5, 5])
+    coloured = MAPS[..., None] * np.float32([1, -0.5, 0.25])
+    for part, found in metrics.part_scores(coloured, PARTS, NAMES, signed=True).items():
+        assert_allclose(found, 0.75 * sums[part])
+    nothing = metrics.part_scores(np.zeros((2, 2)), PARTS[0], NAMES, signed=True)
+    assert nothing["animal"] == nothing["ears"] == 0
+
+
 maps = arrays("float32", (3, 4, 5), elements=st.floats(-100, 100, width=16))
 ids = arrays("uint8", (3, 4, 5), elements=st.integers(0, 2))
 
@@ -68,13 +91,13 @@ def test_shares_add_up_to_one_and_do_not_depend_on_scale(maps, parts, scale):
     scores = metrics.part_scores(maps, parts, NAMES)
     total = sum(scores[name] for name in NAMES)
     said = np.abs(maps).max(axis=(1, 2)) > 0
-    assert_allclose(total[said], 1, atol=1e-9)
+    assert_allclose(total[said], 1, atol=1e-6)
     assert np.isnan(total[~said]).all()
     scaled = metrics.part_scores(np.float64(maps) * scale, parts, NAMES)
     for name in scores:
-        assert_allclose(scaled[name], scores[name], atol=1e-9)
+        assert_allclose(scaled[name], scores[name], atol=1e-6)
     hits = [metrics.pointing_game(maps, parts, part) for part in range(3)]
-    assert_array_equal(np.sum(hits, axis=0), maps.max(axis=(1, 2)) > 0)
+    assert_allclose(np.sum(hits, axis=0), maps.max(axis=(1, 2)) > 0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +175,62 @@ def test_a_true_map_deletes_faster_and_inserts_sooner_than_its_opposite():
         wrong = curve(network, pictures, 1 / (1 + heat), 1, baseline=0.0)
         assert right.shape == (4, 33)
         assert_allclose(right[:, [0, -1]], wrong[:, [0, -1]], atol=1e-6)
-        assert (sign * (right.mean(1) - wrong.mean(1)) > 0).all()
+        assert (sign * (metrics.area(right) - metrics.area(wrong)) > 0).all()
+
+
+def test_the_area_is_that_of_the_trapezoids():
+    assert metrics.area([1.0, 0.0]) == 0.5
+    assert_allclose(metrics.area([[0, 1, 2], [2, 2, 2], [1, 0, 0]]), [1, 2, 0.25])
+
+
+@pytest.mark.parametrize("curve", [metrics.deletion_curve, metrics.insertion_curve])
+def test_with_against_a_curve_is_of_the_margin(curve):
+    network, pictures = brightness(), images(2, 8)
+    heat = pictures.astype(np.float32)
+    odds = curve(network, pictures, heat, 1, 5, 0.0)
+    margin = curve(network, pictures, heat, 1, 5, 0.0, against="rest")
+    scores = np.log(odds) - np.log1p(-odds)  # -z and z: their difference is 2 z
+    assert_allclose(margin, 2 * scores, rtol=2e-2, atol=1e-2)
+
+
+def test_removed_pixels_are_filled_in_from_their_neighbours():
+    rows, columns = np.mgrid[:9, :11]
+    plane = np.stack([20 * rows, 10 * columns, 5 * rows + 5 * columns], axis=-1)
+    removed = np.zeros((9, 11), bool)
+    removed[2:6, 3:8] = True
+    filled = metrics.impute(plane, removed)
+    assert_array_equal(filled[~removed], plane[~removed])
+    # A plane is its own mean, so what is filled in is the plane, up to the noise.
+    assert_allclose(filled, plane, atol=8)
+    assert np.ptp(filled[removed] - plane[removed]) > 1
+    assert_array_equal(filled, metrics.impute(plane, removed))
+    assert (filled != metrics.impute(plane, removed, seed=1)).any()
+
+
+def test_a_corner_is_filled_in_by_hand():
+    picture, removed = np.full((3, 3, 1), 90.0), np.zeros((3, 3), bool)
+    picture[0, 1], picture[1, 0], picture[1, 1] = 30, 60, 120
+    removed[0, 0] = True
+    wanted = (30 / 6 + 60 / 6 + 120 / 12) / (1 / 6 + 1 / 6 + 1 / 12)
+    found = [metrics.impute(picture, removed, seed)[0, 0, 0] for seed in range(200)]
+    assert np.mean(found) == pytest.approx(wanted, abs=0.5)
+    with pytest.raises(ValueError, match="leaves a pixel"):
+        metrics.impute(picture, np.ones((3, 3), bool))
+
+
+def test_road_ranks_a_true_map_above_its_opposite():
+    network, picture = brightness(), np.full((8, 8, 3), 20, np.uint8)
+    picture[2:4, 2:6] = 250
+    heat = picture[..., 0].astype(np.float32)
+    right, wrong = (
+        metrics.road_curve(network, picture, map_, 1, 9, against="rest") for map_ in (heat, -heat)
+    )
+    assert right.shape == (10,)
+    assert right[0] == wrong[0] == gradients.quantity(network, picture, 1, against="rest")
+    assert metrics.area(right) < metrics.area(wrong)
+    assert metrics.road_curve(network, picture[None], heat[None], 1, 9, against=0).shape == (1, 10)
+    with pytest.raises(ValueError, match="steps must be a whole number, 1 to 63"):
+        metrics.road_curve(network, picture, heat, 1, 64)
 
 
 def test_an_insertion_begins_with_the_blurred_picture_and_ends_with_the_picture():

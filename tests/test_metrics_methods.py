@@ -13,10 +13,10 @@ def judged():
     return network, drawings
 
 
-def faces(_network, images, _target):
+def faces(_network, images, _target, *, against=None):
     """Return the true map of these tests' drawings: the face, and nothing else."""
     known = [drawn.draw(k, drawn.TEST_SEED + n).parts for n in range(3) for k in drawn.PETS]
-    ids = [drawn.PART_NAMES.index(part) for part in metrics.FACE]
+    ids = [drawn.PART_NAMES.index(part) for part in drawn.FACE]
     return np.isin(known, ids).astype(np.float32)
 
 
@@ -26,13 +26,18 @@ def test_marks_are_those_of_known_maps(judged):
     found = metrics.compare_methods(network, drawings, methods=methods)
     assert list(found) == list(methods)
     area = np.mean([drawing.parts > 0 for drawing in drawings])
-    assert found["even"]["on animal"] == pytest.approx(area, abs=1e-5)
-    for mark in ("on animal", "on face", "hits animal", "hits head"):
-        assert found["faces"][mark] == pytest.approx(1, abs=1e-6)
-        assert found["edges"][mark] <= 1
-    assert found["faces"]["deletion"] < found["even"]["deletion"]
-    assert found["faces"]["insertion"] > found["even"]["insertion"]
-    assert all(-1 <= row["effects"] <= 1 for row in found.values())
+    for mark in ("on animal", "hits animal"):
+        assert found["even"][mark].mean == pytest.approx(area, abs=1e-5)
+    shares = [np.mean(drawing.parts > 0) for drawing in drawings]
+    error = np.std(shares, ddof=1) / np.sqrt(len(drawings))
+    assert found["even"]["on animal"].error == pytest.approx(error, rel=1e-4)
+    for mark in ("on animal", "on face", "hits animal"):
+        assert found["faces"][mark].mean == pytest.approx(1, abs=1e-6)
+        assert found["edges"][mark].mean <= 1
+    for mark in "deletion", "ROAD":
+        assert found["faces"][mark].mean < found["even"][mark].mean
+    assert found["faces"]["insertion"].mean > found["even"]["insertion"].mean
+    assert all(-1 <= row["sizes"].mean <= 1 for row in found.values())
 
 
 def test_every_method_of_the_table_gives_maps_of_the_pictures_size(judged):
@@ -42,21 +47,37 @@ def test_every_method_of_the_table_gives_maps_of_the_pictures_size(judged):
         assert np.shape(method(network, images, [0, 1]))[:3] == images.shape[:3], name
 
 
-def test_effects_rank_parts_as_the_score_does(judged):
+@pytest.mark.parametrize("against", [None, "rest"])
+def test_effects_are_those_of_the_quantity_signs_included(judged, against):
     network, drawings = judged
     labels = networks.predict(network, np.stack([d.image for d in drawings])).argmax(1)
-    effects = perturbation.part_effects(network, drawings, labels)
+    effects = perturbation.part_effects(network, drawings, labels, against=against)
 
-    def truth(_network, images, _target):
-        """Return a map whose mass on each part is its effect, lifted above zero."""
+    def truth(_network, images, _target, **_asked):
+        """Return a map whose sum on each part is its effect."""
         maps = np.zeros(images.shape[:3])
-        lowest = min(np.nanmin(effects[part]) for part in metrics.EFFECTS)
         for n, drawing in enumerate(drawings):
             for part in metrics.EFFECTS:
                 mask = drawing.parts == drawn.PART_NAMES.index(part)
                 if mask.any():
-                    maps[n][mask] = (effects[part][n] - lowest + 1) / mask.sum()
+                    maps[n][mask] = effects[part][n] / mask.sum()
         return maps
 
-    found = metrics.compare_methods(network, drawings, labels, {"truth": truth})
-    assert found["truth"]["effects"] == pytest.approx(1, abs=1e-6)
+    def turned(*asked, **how):
+        return -truth(*asked, **how)
+
+    methods = {"truth": truth, "turned": turned}
+    found = metrics.compare_methods(network, drawings, labels, methods, against=against)
+    assert found["truth"]["effects"].mean == pytest.approx(1, abs=1e-6)
+    assert found["turned"]["effects"].mean == pytest.approx(-1, abs=1e-6)
+    assert found["turned"]["sizes"].mean == pytest.approx(1, abs=1e-6)
+    assert found["truth"]["effects"].error == pytest.approx(0, abs=1e-6)
+
+
+def test_a_method_of_ones_own_need_not_know_the_keyword(judged):
+    network, drawings = judged
+    own = {"own": lambda network, images, target: np.ones(images.shape[:3])}
+    found = metrics.compare_methods(network, drawings[:2], methods=own)
+    assert found["own"]["hits head"].mean > 0
+    with pytest.raises(TypeError, match="against"):
+        metrics.compare_methods(network, drawings[:2], methods=own, against="rest")

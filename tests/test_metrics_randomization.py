@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from helpers import cam, gradients, metrics, networks, saliency
-from helpers.metrics import Forgetful, own_weights, rank_correlation, similarity
+from helpers.metrics import rank_correlation, similarity
+from helpers.metrics.sanity import Forgetful, own_weights
 
 FORMS = ["flat", "sequential", "nested", "subclassed"]
 
@@ -88,6 +89,33 @@ def test_the_target_is_what_the_whole_network_predicts():
     assert len(asked) == 4
     for target in asked:
         assert_array_equal(target, networks.predict(network, images()).argmax(1))
+
+
+def test_the_method_is_asked_for_the_margin():
+    network = forms()["flat"]
+    found = metrics.randomization_check(network, images(), saliency.gradient, against="rest")
+    before = saliency.gradient(network, images(), against="rest")
+    forgetful, rng = Forgetful(network), np.random.default_rng(0)
+    forgetful.forget(own_weights(network)["scores"], rng)
+    target = gradients.scores(network, images()).argmax(1)
+    after = saliency.gradient(forgetful, images(), target, against="rest")
+    one, other = (np.abs(maps[0]).sum(-1) for maps in (before, after))
+    assert found.rank_correlation[0, 0] == pytest.approx(rank_correlation(one, other), abs=1e-6)
+
+
+def test_a_map_that_does_not_depend_on_the_class_is_found_out():
+    network = forms()["flat"]
+
+    def blind(*_):
+        return edges(network, images(), None)
+
+    assert_allclose(metrics.random_logit_check(network, images(), blind), 1, atol=1e-6)
+    found = metrics.random_logit_check(network, images(6), saliency.gradient, 0, seed=3)
+    other = np.random.default_rng(3).integers(1, 3, 6)
+    maps = (saliency.gradient(network, images(6), target) for target in (0, other))
+    wanted = [rank_correlation(a.sum(-1), b.sum(-1)) for a, b in zip(*maps, strict=True)]
+    assert_allclose(found, wanted, atol=1e-6)
+    assert found.max() < 0.99
 
 
 def test_maps_of_another_size_are_refused():

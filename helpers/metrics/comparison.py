@@ -1,0 +1,116 @@
+"""Methods side by side, on drawings whose truth is known."""
+
+from typing import NamedTuple
+
+import numpy as np
+from skimage.filters import sobel
+
+from helpers import cam, gradients, perturbation, saliency
+from helpers.core.progress import progress
+from helpers.drawn import PART_NAMES
+from helpers.metrics.curves import area, deletion_curve, insertion_curve, road_curve
+from helpers.metrics.parts import EFFECTS, FEATURES, part_scores, pointing_game
+from helpers.metrics.sanity import asked, rank_correlation
+from helpers.networks import check_images
+
+ROAD_STEPS = 4  # 20, 40, 60 and 80 % of the pixels
+
+
+class Estimate(NamedTuple):
+    """A mean over images and its standard error, both NaN where no image gives a value."""
+
+    mean: float
+    error: float
+
+
+def even(_network, images, _target=None, *, against=None):
+    """Return a map that is the same everywhere: the chance level."""
+    return np.ones(np.shape(images)[:-1], np.float32)
+
+
+def edges(_network, images, _target=None, *, against=None):
+    """Return how quickly brightness changes at each pixel (Sobel), without asking the network."""
+    grey = np.asarray(images, np.float32).mean(axis=-1)
+    return np.stack([sobel(g) for g in grey]) if grey.ndim == 3 else sobel(grey)
+
+
+METHODS = {
+    "even": even,
+    "edges": edges,
+    "gradient": saliency.gradient,
+    "guided gradient": saliency.guided_gradient,
+    "SmoothGrad": saliency.smooth_gradient,
+    "integrated gradients": saliency.integrated_gradients,
+    "Grad-CAM": cam.grad_cam,
+    "Guided Grad-CAM": cam.guided_grad_cam,
+    "occlusion": perturbation.occlusion,
+    "LIME": perturbation.lime,
+}
+
+
+def compare_methods(network, drawings, target=None, methods=None, *, against=None):
+    """Return how well methods do on drawings: `{method: {metric: Estimate(mean, error)}}`.
+
+    Arguments:
+        drawings: a list of `drawn.Drawing`.
+        target: None (the predicted class), an int, or one int per drawing.
+        methods: `{name: function(network, images, target)}`, by default `METHODS`.
+        against: what is explained and judged, the score or the margin (see `gradients.quantity`);
+            the methods are called with it unless it is None.
+
+    The metrics, where higher is better unless said otherwise:
+
+    - "on animal", "on face": the share of the map's mass there (`part_scores`);
+    - "hits animal", "hits head": whether the highest pixel lies there (`pointing_game`);
+    - "effects": Spearman's correlation, over an animal's parts, of the map's *signed* sum on a part
+      with the true signed effect of that part (`perturbation.part_effects`). NaN for maps that
+      give all parts the same;
+    - "sizes": the same for the map's share of absolute mass and the size of the true effect;
+    - "deletion", "insertion", "ROAD": the `area` under the curve, the target's probability, or with
+      `against` the quantity. For deletion and ROAD, lower is better.
+    """
+    images = np.stack([drawing.image for drawing in drawings])
+    parts = np.stack([drawing.parts for drawing in drawings])
+    batch, _ = check_images(network, images)
+    target, how = gradients.chosen_targets(network, batch, target, against)[:, 0], asked(against)
+    head = parts >= PART_NAMES.index("head")
+    effects = perturbation.part_effects(network, drawings, target, against=against)
+    truth = np.stack([effects[part] for part in EFFECTS], axis=1)
+    found = {}
+    methods = METHODS if methods is None else methods
+    for name, method in progress(methods.items(), label="methods"):
+        maps = method(network, images, target, **how)
+        shares = part_scores(maps, parts, PART_NAMES)
+        sums = part_scores(maps, parts, PART_NAMES, signed=True)
+        road = road_curve(network, images, maps, target, ROAD_STEPS, against=against)
+        each = {
+            "on animal": shares["animal"],
+            "on face": sum(shares[part] for part in FEATURES),
+            "hits animal": pointing_game(maps, parts > 0),
+            "hits head": pointing_game(maps, head),
+            "effects": _agreement(sums, truth),
+            "sizes": _agreement(shares, np.abs(truth)),
+            "deletion": area(deletion_curve(network, images, maps, target, against=against)),
+            "insertion": area(insertion_curve(network, images, maps, target, against=against)),
+            "ROAD": area(road),
+        }
+        found[name] = {metric: _estimate(values) for metric, values in each.items()}
+    return found
+
+
+def _agreement(sums, truth):
+    """Return for each drawing how well what lies on its parts ranks their true effects."""
+    given = np.stack([sums[part] for part in EFFECTS], axis=1)
+    known = ~np.isnan(truth)  # an animal without whiskers cannot lose them
+    pairs = zip(given, truth, known, strict=True)
+    return np.array([rank_correlation(g[k], t[k]) for g, t, k in pairs])
+
+
+def _estimate(values):
+    """Return the mean of values and its standard error, without those that are NaN."""
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return Estimate(np.nan, np.nan)
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return Estimate(float(values.mean()), float(error))
