@@ -121,23 +121,41 @@ def upload(content, version=8):
 @pytest.mark.parametrize("version", [7, 8])
 def test_an_upload_is_read_in_either_version_of_the_widgets(version):
     photo = explorers.png(np.zeros((3, 3, 3), np.uint8))
-    assert pattern._content(upload(photo, version)) == photo
+    assert pattern.uploaded(upload(photo, version)) == ("mine.jpg", photo)
+    assert pattern.uploaded({} if version == 7 else ()) == ("", None)
 
 
-def test_your_own_photo_is_shown_and_what_is_no_photo_is_named(world):
-    first, mine = world.test.images[0], world.test.images[1]
+def test_your_own_photo_stays_when_the_next_file_is_no_photo(world):
+    first, mine, other = world.test.images[:3]
     explorer = explorers.own_photo(world, first)
     explorer.set(strength=0)
-    explorer.controls["upload"].value = upload(explorers.png(mine))
-    assert np.array_equal(panels(explorer)[:, :384], pattern.enlarge(mine))
-    explorer.controls["upload"].value = upload(b"no picture at all")
-    assert np.array_equal(panels(explorer)[:, :384], pattern.enlarge(first))
-    assert "mine" in explorer.label.text or "picture" in explorer.label.text
+    button = explorer.controls["upload"]
+
+    def left():
+        return panels(explorer)[:, :384]
+
+    def said():
+        return explorer.notice.text, explorer.notice.layout.display
+
+    assert np.array_equal(left(), pattern.enlarge(first)) and said() == ("", "none")
+    for photo in (mine, other):
+        button.value = upload(explorers.png(photo))
+        assert np.array_equal(left(), pattern.enlarge(photo)) and said() == ("", "none")
+        button.value = upload(b"no picture at all")
+        assert np.array_equal(left(), pattern.enlarge(photo))
+        words, display = said()
+        assert words.startswith("mine.jpg is not shown: ") and display == ""
+        assert words.endswith(". The photo before it stays.") and ".." not in words
+        explorer.set(target="dog")
+        explorer.set(target="cat")
+        assert np.array_equal(left(), pattern.enlarge(photo)) and said()[0] == words
+    assert explorer.box.children[1].children.index(explorer.notice) == 1  # above the picture
+    assert explorer.label.text.startswith("cat? The network says ")
 
 
 def test_each_panel_stands_under_its_title():
     grey = np.full((96, 96, 3), 90, np.uint8)
-    sheet = pattern.side_by_side({"left": grey, "": grey, "a third": grey})
+    sheet = pattern.side_by_side({"left": grey, "": grey, "a third" * 90: grey})
     assert sheet.shape == (pattern.TITLE + 384, 3 * 384 + 2 * pattern.GAP, 3)
     titles = sheet[: pattern.TITLE]
     wide = 384 + pattern.GAP

@@ -1,14 +1,19 @@
 """Figures: what is drawn, shown once, readable, described."""
 
+import base64
 import io
+import warnings
 
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.text import Text
 from PIL import Image
 
 from helpers import plotting
-from helpers.plotting import figures
+from helpers.core import front_end
+from helpers.plotting import points as dots
+from helpers.plotting import text
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (24, 32, 3), np.uint8)
@@ -32,7 +37,7 @@ def shown(monkeypatch):
     shell = InteractiveShell()
     shell.kernel = object()
     shell.parent_header = {"header": {"msg_id": "first run"}}
-    monkeypatch.setattr(figures, "_notebook", lambda: shell)
+    monkeypatch.setattr(front_end, "notebook", lambda: shell)
     monkeypatch.setattr(
         "IPython.display.display", lambda data, raw, metadata: published.append((data, metadata))
     )
@@ -202,3 +207,97 @@ def test_paint_shows_strength_on_black_and_signs_on_white():
     for signed in (True, False):
         with pytest.raises(ValueError, match="the map has shape"):
             plotting.paint(np.zeros((2, 3, 4, 5)), signed)
+
+
+def test_in_jupyterlab_a_figure_is_an_image_with_its_alt_text(shown):
+    published, shell = shown
+    plotting.show(PICTURE, 'a "cat" <b>')
+    (kind,) = published[0][1]
+    assert set(published[0][0]) == {kind, "text/plain"}  # compared by nbval: no HTML
+    shell.parent_header = {"header": {"msg_id": "second run"}, "metadata": {"cellId": "17"}}
+    plotting.show(PICTURE, 'a "cat" <b>')
+    data, metadata = published[1]
+    assert data["text/html"].startswith('<img alt="a &quot;cat&quot; &lt;b&gt;" src="data:image/')
+    code = data["text/html"].partition("base64,")[2].partition('"')[0]
+    assert base64.b64decode(code) == data[kind]  # for where HTML is not shown
+    assert metadata[kind]["alt"] == data["text/plain"] == 'a "cat" <b>'
+
+
+TYPED = (
+    "Ba$$in", "true $5, said $10", "$x_1^2$", r"\frac{a}{b} \$", "<b>&amp;</b>", "two\nlines",
+    "a_b^c", "%s {x}", "x" * 300, "\tq\x07\r", " ", "猫", "🐱 cat", "שלום", "مرحبا",
+    "e\u0301\u200d",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", TYPED)
+@pytest.mark.filterwarnings("ignore:No font on this machine")
+def test_text_is_drawn_as_it_is_typed(words):
+    figure = plotting.show_grid([PICTURE, PICTURE], [words, "b"])
+    seen = pixels(figure)
+    assert words.strip().startswith(figure.axes[0].get_title().strip("… "))
+    assert (seen[:20] < 128).any() and figure.get_size_inches()[1] < 7
+    plotting.show_overlay(PICTURE, np.ones((2, 2)), words)
+    plotting.show_parts(PICTURE, PARTS, [words] * 4, words)
+    _, (axis,) = plotting.axes(4, 3)
+    axis.barh([words, "b"], [1, 2], label=words)
+    axis.set(xlabel=words, title=words)
+    axis.legend()
+    for _ in range(2):  # drawing leaves it as it was
+        pixels(plotting.finish(axis.figure, words or "x"))
+        assert axis.get_title() == axis.get_xlabel() == words
+    canvas = Image.new("RGB", (300, 60), "white")
+    assert dots.write(canvas, (4, 30), words, most=200) <= 200
+    marked = plotting.draw_map([(0, 0), (1, 1)], [0, 1], names=[words, "dog"])
+    assert (marked[:, 400:500] == 255).all(axis=2).mean() > 0.9
+
+
+def test_a_dollar_is_a_dollar_and_an_axis_still_has_its_powers_of_ten():
+    """Two dollars would make a formula, which has other letters: here both cells look alike."""
+    plain, money = (plotting.show(PICTURE, words) for words in ("$5 $", "$5 $"))
+    assert np.array_equal(pixels(plain), pixels(money))
+    (title,) = [t for t in plain.findobj(Text) if t.get_text() == "$5 $"]
+    assert not title.get_parse_math()
+    figure, (axis,) = plotting.axes(4, 3)
+    axis.set(xscale="log", xlim=(1, 1000))
+    axis.plot([1, 1000], [1, 2])
+    pixels(figure)
+    labels = [label for label in axis.get_xticklabels() if "10^{2}" in label.get_text()]
+    assert labels and all(label.get_parse_math() for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("typed", "drawn"),
+    [
+        ("猫", "(U+732B)"),
+        ("🐈", "(cat)"),
+        ("a\u200db\u0301", "ab\u0301"),
+        ("x\ty", "x y"),
+        ("é", "é"),
+    ],
+)
+def test_what_no_font_has_is_named_and_said_once(typed, drawn, monkeypatch):
+    monkeypatch.setattr(text.fontManager, "ttflist", [])  # as on a machine without other fonts
+    for cached in (text.font_of, text._drawable):
+        cached.cache_clear()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert text.drawable(typed) == text.drawable(typed) == drawn
+    assert len(said) == drawn.startswith("(")
+    assert not said or repr(typed) in str(said[0].message)
+    for cached in (text.font_of, text._drawable):
+        cached.cache_clear()
+
+
+def test_hebrew_and_arabic_are_read_from_the_right():
+    assert text.drawable("cat: שלום חתול, 5") == "cat: לותח םולש, 5"
+    assert text.drawable("ab") == "ab"
+
+
+def test_a_text_is_cut_where_it_does_not_fit_and_broken_where_it_may():
+    assert text.fit("short", 100) == "short"
+    cut = text.fit("a very long name of a class", 100)
+    assert cut.endswith("…") and "a very long name of a class".startswith(cut[:-1])
+    assert 60 < text.width(cut) <= 100
+    lines = text.wrap("a very long name of a class " + "x" * 90 + "\nend", 100).split("\n")
+    assert len(lines) > 3 and lines[-1] == "end" and max(map(text.width, lines)) <= 100

@@ -20,15 +20,15 @@ def test_progress_yields_everything_and_shows_what_takes_time(capsys, monkeypatc
 
 @pytest.mark.parametrize("said", ["1", "", None])
 def test_no_bar_in_a_notebook_either_where_none_is_wanted(said, monkeypatch):
-    import tqdm.auto
+    import tqdm
 
     made = []
 
-    def bar(items, **options):  # in a notebook, tqdm.auto's leaves the variable unread
+    def bar(items, **options):  # a bar that is not shown
         made.append(options)
         return items
 
-    monkeypatch.setattr(tqdm.auto, "tqdm", bar)
+    monkeypatch.setattr(tqdm, "tqdm", bar)
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     if said is not None:
         monkeypatch.setenv("TQDM_DISABLE", said)

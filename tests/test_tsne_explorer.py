@@ -1,12 +1,13 @@
 """The explorer of t-SNE maps: every control counts, and its line of text tells the truth."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import embedding, explorers
+from helpers import embedding, explorers, plotting
 from helpers.explorers import explorer as pattern
 from helpers.plotting import points as dots
 
@@ -81,8 +82,38 @@ def test_what_is_drawn_is_kept(explorer, monkeypatch):
     explorer.set(picture=2)
     monkeypatch.setattr(pattern, "png", None)
     explorer.set(picture=0)
-    with pytest.raises(TypeError):
-        explorer.controls["picture"].value = 4
+    with pytest.raises(ValueError, match="not callable"):
+        explorer.set(picture=4)
+    assert explorer.notice.text.startswith("Not drawn: ")
+    monkeypatch.undo()
+    assert explorer.set(picture=6).startswith("picture 6") and not explorer.notice.text
+
+
+def test_a_click_selects_the_point_or_the_neighbour_below_it(explorer, pictures):
+    from helpers.explorers import tsne
+
+    field = explorer.box.children[1].children[-1]
+    size, count = np.array([tsne.MAP[0] + tsne.PANEL, tsne.MAP[1]]), itertools.count()
+
+    def click(spot):
+        field.value = " ".join(map(str, (*(spot / size), next(count))))
+        return explorer.values()["picture"]
+
+    for form in tsne.FORMS:
+        explorer.set(form=form, picture=2)
+        layer, perplexity = (explorer.values()[name] for name in ("layer", "perplexity"))
+        points = tsne._maps(pictures[0], [5, 10, 14], 0)[layer, perplexity]
+        points = plotting.to_grid(points) if form == "grid" else points
+        side = {"dots": dots.DOT, "pictures": dots.THUMBNAIL}.get(form) or tsne._grid_side(
+            len(points)
+        )
+        spots = dots.places(points, tsne.MAP, side, dots.LEGEND)
+        for number in (0, 7, 3):
+            assert click(spots[number]) == number
+    explorer.set(form="dots", layer="parted", picture=5)
+    nearest = embedding.neighbours(pictures[0]["parted"], 5)[5]
+    assert click(np.add(tsne._centre(0, 3), (tsne.MAP[0], 0))) == nearest[3]
+    assert click(np.array([size[0] - 4, 4])) == nearest[3]  # nothing lies there
 
 
 def test_buttons_walk_to_the_nearest_picture_in_their_direction(explorer, pictures):

@@ -9,6 +9,7 @@ from PIL import Image
 from helpers import activations, dreaming, networks, plotting
 from helpers.explorers.explorer import (
     Explorer,
+    checked,
     dropdown,
     enlarge,
     layer_slider,
@@ -27,11 +28,14 @@ def channels(world, network=None, layers=None, count=100):
         network, layers: by default the world's, and the names of all its convolutions.
         count: number of test images that decide a channel's strength and its strongest images.
 
-    A synthesized image takes a second or two when it is first selected.
+    A synthesized image takes a second or two when it is first selected. Raises ValueError for
+    images that do not fit, and for a network without convolutions where no layers are given.
     """
     network = world.network if network is None else network
     layers = networks.layer_names(network) if layers is None else list(layers)
-    images = world.test.images
+    if not layers:
+        raise ValueError(f"there is no layer to look at: {network.name!r} has no convolution")
+    images = checked(world.test.images)
     answers = {name: activations.strengths(network, images[:count], name) for name in layers}
     order = {name: np.argsort(-answers[name].mean(axis=0), kind="stable") for name in layers}
 

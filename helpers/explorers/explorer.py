@@ -1,25 +1,30 @@
 """The pattern of all explorers: draw one image and one line of text from the controls' values.
 
 An `Explorer` has controls, a function `draw(**values)` that returns an RGB image and a label, and
-one `widgets.Image` that shows it as PNG. It does not compute anything itself.
+one `widgets.Image` that shows it as PNG. It does not compute anything itself. What goes wrong while
+a control moves is said above the image, which stays.
 """
 
 import base64
 import html
 import io
-from collections import OrderedDict
+import warnings
+from collections import Counter, OrderedDict
 
 import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from helpers import plotting
+from helpers import networks, plotting
+from helpers.core import front_end, page
 from helpers.plotting.points import write
 
 KEPT = 256  # images that an explorer caches
 HEIGHT = 384  # of an image, in pixels
 GAP = 8  # pixels between panels
-TITLE = 26  # pixels above a panel, for its title
+TITLE = 30  # pixels above a panel, for its title
+LETTERS = 22  # pixels of a title; on a small screen, images are shown at two thirds of their size
+NAMED = 3  # classes that a prediction names at most
 COLUMN = "1 1 270px"  # of controls: two fit side by side on a small screen
 
 
@@ -43,14 +48,20 @@ class Explorer:
         draw: `function(**values)` that returns an image, uint8 (H, W, 3) or PNG bytes, and a text.
         controls: widgets by name; `explorer.set(image=3)` moves them from code.
 
-    Where widgets cannot be displayed (GitHub, PDF), the image alone is shown.
+        clicked: `function(x, y)` for a click on the image, in 0-1 from its upper left corner.
+
+    Where widgets cannot be displayed (GitHub, PDF), the image alone is shown; in a notebook that is
+    opened again, the image and a sentence. `notice` is a line above the image, empty at first.
     """
 
-    def __init__(self, title, draw, controls):
+    def __init__(self, title, draw, controls, clicked=None):
         self.title, self._draw, self.controls = title, draw, controls
-        self._kept = OrderedDict()
-        self.label = Line()
+        self._kept, self._error = OrderedDict(), None
+        self.notice, self.label = Line(), Line()
+        self.notice.layout.display = "none"
+        self.label.add_class("course-label")
         self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self.image.add_class("course-picture")
         # The controls form one column beside the image. On a narrow screen they come first, in as
         # many columns as there is room for.
         wrapped = dict(display="flex", flex_flow="row wrap", align_items="flex-start")
@@ -58,8 +69,14 @@ class Explorer:
             list(controls.values()),
             layout=widgets.Layout(**wrapped, flex=COLUMN, padding="0 12px 0 0"),
         )
-        view = widgets.VBox([self.image, self.label], layout=widgets.Layout(max_width="100%"))
+        view = widgets.VBox(
+            [self.notice, self.image, self.label], layout=widgets.Layout(max_width="100%")
+        )
         self.box = widgets.Box([knobs, view], layout=widgets.Layout(**wrapped))
+        self.box.add_class("course-explorer")
+        view.children = (page.mark(self.box, title), *view.children)
+        if clicked:
+            view.children += (page.clicks(clicked),)
         for control in controls.values():
             _tip(control, control.description)
             control.layout.flex, control.layout.width = COLUMN, "auto"
@@ -70,14 +87,15 @@ class Explorer:
     def values(self):
         """Return the controls' values by name; for an upload, its bytes or None."""
         return {
-            name: _content(c.value) if isinstance(c, widgets.FileUpload) else c.value
+            name: uploaded(c.value)[1] if isinstance(c, widgets.FileUpload) else c.value
             for name, c in self.controls.items()
         }
 
     def set(self, **values):
         """Move controls from code and return the new label's text.
 
-        Raises ValueError for an unknown control, or a value that it cannot take.
+        Raises ValueError for an unknown control, for a value that it cannot take, and where there
+        is no image for it.
         """
         for name, value in values.items():
             if name not in self.controls:
@@ -90,19 +108,55 @@ class Explorer:
                 raise ValueError(f"{name} cannot be {value!r}: {error}") from error
             if control.value != value:
                 raise ValueError(f"{name} cannot be {value!r}; the limit is {control.value!r}")
+            if self._error:
+                raise ValueError(f"{name} cannot be {value!r}: {self._error}") from self._error
         return self.label.text
 
-    def _update(self, _change=None):
+    def warn(self, text):
+        """Show a line above the image, or take it away again with an empty text."""
+        self.notice.say(text)
+        self.notice.layout.display = "" if text else "none"
+
+    def _update(self, change=None):
         values = self.values()
-        key = tuple(values.items())
+        key, self._error = tuple(values.items()), None
         if key not in self._kept:
-            picture, text = self._draw(**values)
-            self._kept[key] = picture if isinstance(picture, bytes) else png(picture), text
+            try:
+                self._kept[key] = self._drawn(values)
+            except Exception as error:
+                if change is None:
+                    raise
+                self._error = error  # a moved control has no caller, so the page says it
+                self.warn(f"Not drawn: {first_line(error)}")
+                return
         self._kept.move_to_end(key)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        self.image.value, text = self._kept[key]
+        self.image.value, text, notice = self._kept[key]
         self.label.say(text)
+        self.warn(notice)
+
+    def _drawn(self, values):
+        """Return the image as PNG, its label, and what a warning said."""
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", UserWarning)
+            picture, text = self._draw(**values)
+        notices = dict.fromkeys(str(found.message) for found in said)
+        return picture if isinstance(picture, bytes) else png(picture), text, " ".join(notices)
+
+    def _ipython_display_(self):
+        """Show the explorer in JupyterLab, and before it the picture for when it is not live."""
+        if not front_end.is_lab():
+            raise NotImplementedError  # for IPython: show what _repr_mimebundle_ returns
+        from IPython.display import display
+
+        data, metadata = self._repr_mimebundle_()
+        ((kind, about),) = metadata.items()
+        picture = data.pop(kind)
+        html = page.still(self.box, kind, base64.b64decode(picture), about["alt"])
+        named = {"text/html": html, kind: picture, "text/plain": about["alt"]}
+        display(named, raw=True, metadata=metadata)
+        display(data, raw=True)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         kind, picture = plotting.smallest(bytes(self.image.value))
@@ -126,9 +180,13 @@ def png(picture):
 
 
 def enlarge(picture, height=HEIGHT):
-    """Return an image uint8 (H, W, 3) smoothly enlarged to about `height` by a whole factor."""
-    times = max(1, round(height / picture.shape[0]))
-    size = (picture.shape[1] * times, picture.shape[0] * times)
+    """Return an image uint8 (H, W, 3) smoothly enlarged to about `height` by a whole factor.
+
+    One that is more than twice as high as `height` is reduced to it.
+    """
+    high, wide = picture.shape[:2]
+    times = max(1, round(height / high)) if high <= 2 * height else height / high
+    size = (max(1, round(wide * times)), round(high * times))
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
@@ -140,12 +198,20 @@ def slider(name, *, most, value=0, least=0, step=1):
 def layer_slider(layers, value=None):
     """Return a slider over layer names, set to `value` or by default to the last."""
     value = layers[-1] if value is None else value
-    return widgets.SelectionSlider(options=layers, value=value, description="layer", readout=False)
+    return widgets.SelectionSlider(options=layers, value=value, description="layer")
 
 
 def dropdown(name, options):
     """Return a drop-down list of options."""
     return widgets.Dropdown(options=options, value=options[0], description=name)
+
+
+def class_list(names, network, image):
+    """Return a drop-down list of classes; of many, the network's prediction for an image first."""
+    control = dropdown("class", names)
+    if len(names) > NAMED:
+        control.index = int(networks.predict(network, image).argmax())
+    return control
 
 
 def _tip(control, text):
@@ -154,15 +220,55 @@ def _tip(control, text):
         control.tooltip = text
 
 
-def _content(upload):
-    """Return an upload's bytes or None, for ipywidgets 7 (a dict) and 8 (a tuple)."""
-    files = list(upload.values()) if isinstance(upload, dict) else list(upload)
-    return bytes(files[-1]["content"]) if files else None
+def uploaded(upload):
+    """Return an upload's file name and bytes, or ("", None), in ipywidgets 7 (a dict) and 8."""
+    files = list(upload.items()) if isinstance(upload, dict) else [(f["name"], f) for f in upload]
+    return (files[-1][0], bytes(files[-1][1]["content"])) if files else ("", None)
+
+
+def first_line(error):
+    """Return the first line of what an error says, or its type where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def checked(images):
+    """Return images as an array uint8 (N, H, W, 3); ValueError for what an explorer cannot show."""
+    shapes = list(dict.fromkeys(np.shape(image) for image in images))
+    if len(shapes) > 1:
+        sizes = " and ".join(map(str, shapes[:2]))
+        raise ValueError(f"the images have shapes {sizes}: resize them to one size (photos.read)")
+    images = np.asarray(images)
+    images = images[None] if images.ndim == 3 else images
+    if len(images) == 0:
+        raise ValueError("there are no images to show: give at least one")
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        given = f"{images.dtype} {images.shape}"
+        raise ValueError(f"images must be uint8 (N, H, W, 3) with values 0 to 255, not {given}")
+    return images
+
+
+def class_names(names, network, images):
+    """Return names of a network's classes, all different; ValueError for another number of them."""
+    outputs = networks.predict(network, images[:1]).shape[1]
+    if outputs != len(names):
+        raise ValueError(
+            f"the network tells {outputs} classes apart, but there are {len(names)} class names "
+            f"({', '.join(map(str, names[:NAMED]))}{', ...' if len(names) > NAMED else ''})"
+        )
+    names = [str(name) for name in names]
+    twice = {name for name, count in Counter(names).items() if count > 1}
+    return [f"{name} ({k})" if name in twice else name for k, name in enumerate(names)]
 
 
 def in_words(names, probabilities):
-    """Return a network's prediction for one image in words: "cat 97%, dog 3%"."""
-    return ", ".join(f"{name} {p:.0%}" for name, p in zip(names, probabilities, strict=True))
+    """Return a network's prediction for one image in words: "cat 97%, dog 3%".
+
+    Of more than three classes, the three most probable ones are named.
+    """
+    order = range(len(names)) if len(names) <= NAMED else np.argsort(-probabilities)[:NAMED]
+    said = ", ".join(f"{names[k]} {probabilities[k]:.0%}" for k in order)
+    others = len(names) - NAMED
+    return said if others <= 0 else f"{said}, and {others:,} other{'s' * (others > 1)}"
 
 
 def side_by_side(panels, height=HEIGHT):
@@ -175,6 +281,6 @@ def side_by_side(panels, height=HEIGHT):
     sheet = Image.new("RGB", (len(large) * (wide + GAP) - GAP, high + TITLE), "white")
     for number, (title, picture) in enumerate(zip(panels, large, strict=True)):
         left = number * (wide + GAP)
-        write(sheet, (left + wide / 2, TITLE / 2), title, anchor="mm")
+        write(sheet, (left + wide / 2, TITLE / 2), title, "mm", most=wide, size=LETTERS)
         sheet.paste(Image.fromarray(picture), (left, TITLE))
     return np.asarray(sheet)

@@ -2,12 +2,22 @@
 
 import functools
 import itertools
+import warnings
 
 import ipywidgets as widgets
-import numpy as np
 
 from helpers import cam, drawn, gradients, networks, perturbation, plotting, saliency
-from helpers.explorers.explorer import Explorer, dropdown, in_words, side_by_side, slider
+from helpers.explorers.explorer import (
+    Explorer,
+    checked,
+    class_list,
+    class_names,
+    dropdown,
+    first_line,
+    in_words,
+    side_by_side,
+    slider,
+)
 
 SAMPLES, NOISES, STEPS, WINDOWS = (1, 4, 16), (5, 15, 30), (1, 4, 16), (24, 32, 48)
 GREY = 127.0  # the baseline of occlusion
@@ -42,16 +52,16 @@ def pixel_maps(world, images=None, network=None):
 
     `images` are uint8 (N, H, W, 3), at most 8, by default the first 4 of the world's test images.
     The maps for the first two classes are computed now, which takes some seconds, so that controls
-    react at once. Settings that the method does not use are disabled. Raises ValueError for more
-    images.
+    react at once. Settings that the method does not use are disabled; a method that the network
+    does not allow is missing, and a line says why. Raises ValueError for more images.
     """
     network = world.network if network is None else network
-    images = world.test.images[:4] if images is None else np.asarray(images)
-    images = images[None] if images.ndim == 3 else images
+    images = checked(world.test.images[:4] if images is None else images)
     if len(images) > MOST:
         raise ValueError(f"{len(images)} images; give at most {MOST}, as all maps are kept")
-    names, keep = world.class_names, functools.lru_cache(maxsize=2 * MOST)
+    names, keep = class_names(world.class_names, network, images), functools.lru_cache(2 * MOST)
     maps = keep(lambda image, target: all_maps(network, images[image], target))
+    methods = without_refused({key[0]: found for key, found in maps(0, 0).items()})
     for asked in itertools.product(range(len(images)), range(min(2, len(names)))):
         maps(*asked)
     said = [in_words(names, chance) for chance in networks.predict(network, images, 16)]
@@ -59,6 +69,8 @@ def pixel_maps(world, images=None, network=None):
     def draw(image, method, target, signed, **knobs):
         heard = {name: knobs[name] for name in METHODS[method][0]}
         heat = maps(image, names.index(target))[method, *heard.values()]
+        if isinstance(heat, ValueError):
+            raise heat
         shown = side_by_side(
             {"the picture": images[image], f"{method} for {target}": plotting.paint(heat, signed)}
         )
@@ -67,8 +79,8 @@ def pixel_maps(world, images=None, network=None):
 
     controls = {
         "image": slider("image", most=len(images) - 1),
-        "method": dropdown("method", list(METHODS)),
-        "target": dropdown("class", list(names)),
+        "method": dropdown("method", methods),
+        "target": class_list(names, network, images[0]),
         "signed": widgets.Checkbox(value=True, description="signed"),
     }
     for name, values in KNOBS.items():
@@ -85,13 +97,26 @@ def pixel_maps(world, images=None, network=None):
 
 
 def all_maps(network, image, target):
-    """Return all maps of an image for all settings: `{(method, *settings): map}`."""
+    """Return all maps of an image for all settings: {(method, *settings): map or ValueError}."""
     found = {}
     for method, (heard, call) in METHODS.items():
         for values in itertools.product(*(KNOBS[name] for name in heard)):
             knobs = dict(zip(heard, values, strict=True))
-            found[method, *values] = call(network, image, target, **knobs)
+            try:
+                found[method, *values] = call(network, image, target, **knobs)
+            except ValueError as error:
+                found[method, *values] = error
     return found
+
+
+def without_refused(found):
+    """Return the methods of {method: map or ValueError} that gave a map; warn about the others."""
+    refused = {method: map for method, map in found.items() if isinstance(map, ValueError)}
+    if len(refused) == len(found):
+        raise next(iter(refused.values()))
+    for method, error in refused.items():
+        warnings.warn(f"The {method} is left out: {first_line(error)}", stacklevel=3)
+    return [method for method in found if method not in refused]
 
 
 def part_surgery(nets, kind="cat", seeds=range(8)):
@@ -99,9 +124,14 @@ def part_surgery(nets, kind="cat", seeds=range(8)):
 
     `nets` are {name: network}, one map each, all trained on the drawn world's cats and dogs. The
     image is drawn again, the maps follow, and the label gives each network's prediction. Maps are
-    for the animal's own kind, each scaled by itself.
+    for the animal's own kind, each scaled by itself. A method that a network does not allow is
+    missing, and a warning says why. Raises ValueError without networks or seeds.
     """
     seeds = list(seeds)
+    if not nets or not seeds:
+        raise ValueError(
+            f"give at least one network and one seed, not {len(nets)} and {len(seeds)}"
+        )
 
     @functools.lru_cache(maxsize=256)
     def operate(seed, kind, gone):
@@ -116,19 +146,24 @@ def part_surgery(nets, kind="cat", seeds=range(8)):
         gone = tuple(part for part in drawn.FACE if not shown[part])
         picture, target, said = operate(seeds[seed], kind, gone)
         maps = {
-            f"{method}, {name}": plotting.paint(QUICK[method](network, picture, target))
+            name: plotting.paint(QUICK[method](network, picture, target))
             for name, network in nets.items()
         }
         how = f" without {', '.join(gone)}" if gone else ", whole"
-        return side_by_side({"the picture": picture} | maps, PANEL), f"{kind}{how}. {said}"
+        text = f"{kind}{how}. {said}; maps: {method}"
+        return side_by_side({"the picture": picture} | maps, PANEL), text
 
-    for method in QUICK.values():  # compiled now, so that no change waits for it
-        for network in nets.values():
-            method(network, operate(seeds[0], kind, ())[0], 0)
+    whole, first = drawn.draw(kind, seeds[0]).image, {}
+    for (method, call), network in itertools.product(QUICK.items(), nets.values()):
+        try:  # compiled now, so that no change waits for it
+            first.setdefault(method, call(network, whole, 0))
+        except ValueError as error:
+            first[method] = error
+    methods = without_refused(first)
     controls = {
         "seed": slider("animal", most=len(seeds) - 1),
         "kind": widgets.Dropdown(options=list(drawn.PETS), value=kind, description="kind"),
-        "method": dropdown("method", list(QUICK)),
+        "method": dropdown("method", methods),
     }
     for part in drawn.FACE:
         controls[part] = widgets.Checkbox(value=True, description=part)

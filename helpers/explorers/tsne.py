@@ -1,13 +1,24 @@
 """Explorer of lesson 07: t-SNE maps of images, by layer and perplexity, to walk around on."""
 
+import warnings
+
 import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
 from helpers import embedding, plotting
 from helpers.core.progress import progress
-from helpers.explorers.explorer import Explorer, slider
-from helpers.plotting.points import LEGEND, THUMBNAIL, inner, step, thumbnail, write
+from helpers.explorers.explorer import Explorer, checked, slider
+from helpers.plotting.points import (
+    DOT,
+    LEGEND,
+    THUMBNAIL,
+    inner,
+    places,
+    step,
+    thumbnail,
+    write,
+)
 
 PERPLEXITIES = (5, 10, 15, 20, 25, 30, 40, 50)
 FORMS = ("dots", "pictures", "grid")
@@ -26,14 +37,18 @@ def tsne_maps(features, images, labels, class_names, said=None, perplexities=PER
         labels, said: the true class of each image, and the predicted one: mistakes are ringed.
 
     All maps, one for each layer and perplexity, are computed at the start, and turned to match each
-    other. Four buttons move to the nearest picture in a direction.
+    other. A click on a point or a picture selects it, and four buttons move to the nearest picture
+    in a direction. Perplexities that need more pictures are left out, and a warning says so. Raises
+    ValueError for what does not fit together.
     """
+    images, names = checked(images), list(class_names)
     features = features if isinstance(features, dict) else {"features": features}
-    labels, names = np.asarray(labels), list(class_names)
+    labels, perplexities = _fitting(features, images, labels, names, perplexities)
     maps = _maps(features, perplexities, seed)
     grids = {pair: plotting.to_grid(points) for pair, points in maps.items()}
-    near = {name: embedding.neighbours(points, NEAREST) for name, points in features.items()}
-    near |= {pair: embedding.neighbours(points, NEAREST) for pair, points in maps.items()}
+    nearest = min(NEAREST, len(labels) - 1)
+    near = {name: embedding.neighbours(points, nearest) for name, points in features.items()}
+    near |= {pair: embedding.neighbours(points, nearest) for pair, points in maps.items()}
     mistakes = [] if said is None else np.flatnonzero(np.asarray(said) != labels).tolist()
     sides = {"pictures": THUMBNAIL, "grid": _grid_side(len(labels)), "beside": SMALL}
     small = {form: _reduced(images, inner(side)) for form, side in sides.items()}
@@ -51,9 +66,22 @@ def tsne_maps(features, images, labels, class_names, said=None, perplexities=PER
         verdict = "" if said is None else f", the network says {names[said[picture]]}"
         kept = [(labels[found] == labels[picture]).sum() for found in (here, there)]
         return np.concatenate([drawn, beside], axis=1), (
-            f"picture {picture}: {names[labels[picture]]}{verdict}; its {NEAREST} nearest, {layer}:"
+            f"picture {picture}: {names[labels[picture]]}{verdict}; its {nearest} nearest, {layer}:"
             f" {kept[0]} of its class; on the map, perplexity {perplexity}: {kept[1]}"
         )
+
+    def clicked(x, y):
+        layer, perplexity, form, picture = (control.value for control in controls.values())
+        spot = np.array([x * (MAP[0] + PANEL), y * MAP[1]])
+        side = sides.get(form, DOT)
+        centres = places(place(layer, perplexity, form), MAP, side, LEGEND)
+        numbers = np.arange(len(labels))
+        for row, found in enumerate((near[layer][picture], near[layer, perplexity][picture])):
+            beside = [np.add(_centre(row, column), (MAP[0], 0)) for column in range(len(found))]
+            centres, numbers = np.vstack([centres, beside]), np.append(numbers, found)
+        distances = np.hypot(*(centres - spot).T)
+        if distances.min() <= max(side, SMALL) / 2 + 8:
+            controls["picture"].value = int(numbers[distances.argmin()])
 
     usual = min(perplexities, key=lambda perplexity: abs(perplexity - 15))
     controls = {
@@ -64,10 +92,31 @@ def tsne_maps(features, images, labels, class_names, said=None, perplexities=PER
         "form": widgets.Dropdown(options=FORMS, description="points as"),
         "picture": slider("picture", most=len(labels) - 1),
     }
-    explorer = Explorer("t-SNE explorer", draw, controls)
+    explorer = Explorer("t-SNE explorer", draw, controls, clicked)
     knobs = explorer.box.children[0]
     knobs.children = (*knobs.children, _arrows(controls, place))
     return explorer
+
+
+def _fitting(features, images, labels, names, perplexities):
+    """Return labels (N,) and the perplexities below N; ValueError for what does not fit."""
+    labels, count = np.asarray(labels), len(images)
+    others = {name: len(points) for name, points in features.items() if len(points) != count}
+    if labels.shape != (count,) or others:
+        given = ", ".join(f"{name} has {length}" for name, length in others.items())
+        raise ValueError(f"{count} images, labels {labels.shape}: give one each. {given}".strip())
+    if count and not 0 <= labels.min() <= labels.max() < len(names):
+        raise ValueError(f"labels go to {labels.max()}, but there are {len(names)} class names")
+    if count < 3:
+        raise ValueError(f"a map needs at least 3 images, not {count}")
+    usable = [perplexity for perplexity in perplexities if perplexity < count]
+    usable = usable or [max(1, count // 3)]
+    if missing := [str(perplexity) for perplexity in perplexities if perplexity not in usable]:
+        warnings.warn(
+            f"{count} images: perplexity {', '.join(missing)} is left out, it needs more.",
+            stacklevel=3,
+        )
+    return labels, usable
 
 
 def _maps(features, perplexities, seed):
@@ -108,12 +157,15 @@ def _panel(image, number, small, labels, here, there):
     thumbnail(panel, (LARGE / 2, 34 + LARGE / 2), labels[number], LARGE, image)
     rows = ("its nearest, by features", here), ("its nearest, on the map", there)
     for row, (caption, found) in enumerate(rows):
-        top = BELOW + row * (SMALL + 44) - 60
-        write(panel, (0, top), caption)
+        write(panel, (0, _centre(row, 0)[1] - 16 - SMALL / 2), caption)
         for column, other in enumerate(found):
-            centre = (SMALL / 2 + column * (SMALL + 6), top + 16 + SMALL / 2)
-            thumbnail(panel, centre, labels[other], SMALL, small[other])
+            thumbnail(panel, _centre(row, column), labels[other], SMALL, small[other])
     return np.asarray(panel)
+
+
+def _centre(row, column):
+    """Return where a neighbour's picture lies in the panel, (x, y) in pixels."""
+    return SMALL / 2 + column * (SMALL + 6), BELOW + row * (SMALL + 44) - 44 + SMALL / 2
 
 
 def _reduced(images, side):

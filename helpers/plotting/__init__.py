@@ -33,7 +33,7 @@ from helpers.plotting.points import draw_map, to_grid
 
 __all__ = [
     "DPI", "HEAT", "OKABE_ITO", "SIGNED", "Picture", "as_rgb", "axes", "colors", "curves",
-    "draw_map", "figure_to_png", "finish", "histories", "overlay", "paint", "panels", "rescale",
-    "rescale_signed", "resize", "resize_maps", "show", "show_grid", "show_overlay", "show_parts",
-    "show_signed", "smallest", "style", "tile", "to_grid", "with_spread",
+    "draw_map", "figure_to_png", "finish", "histories", "overlay", "paint", "panels",
+    "rescale", "rescale_signed", "resize", "resize_maps", "show", "show_grid", "show_overlay",
+    "show_parts", "show_signed", "smallest", "style", "tile", "to_grid", "with_spread",
 ]  # fmt: skip

@@ -2,11 +2,11 @@
 
 Every function draws one figure, shows it once in a notebook, and returns it. Text is large enough
 for the last row, colours are safe for colour-blind readers, and each figure has an alt text (`alt`)
-that says what it shows. With `display=False` it is only drawn, for `figure_to_png`.
+that says what it shows. With `display=False` it is only drawn, for `figure_to_png`. Text is drawn
+as it is: dollar signs do not make a formula.
 """
 
 import io
-import sys
 
 import matplotlib
 import numpy as np
@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
+from helpers.core import front_end
 from helpers.plotting.pictures import as_rgb, overlay, rescale, rescale_signed, resize_maps
+from helpers.plotting.text import as_typed, wrap
 
 DPI = 100
 FONT_SIZE = 12  # points; nothing in a figure is smaller than 11
@@ -52,7 +54,7 @@ class Picture(Figure):
 
     def show_once(self):
         """Show the figure in the running cell, unless this cell has already shown it."""
-        shell = _notebook()
+        shell = front_end.notebook()
         if shell is None:
             return
         run = shell.parent_header["header"]["msg_id"]  # one message per cell run
@@ -62,15 +64,21 @@ class Picture(Figure):
         from IPython.display import display
 
         kind, image = smallest(figure_to_png(self))
-        display({kind: image, "text/plain": self.alt}, raw=True, metadata={kind: {"alt": self.alt}})
+        data = {kind: image, "text/plain": self.alt}
+        if front_end.is_lab():
+            data["text/html"] = front_end.image_html(kind, image, self.alt)
+        display(data, raw=True, metadata={kind: {"alt": self.alt}})
 
     _ipython_display_ = show_once
 
-
-def _notebook():
-    """Return the IPython shell if it runs in a notebook or another front end, else None."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return shell if hasattr(shell, "kernel") else None
+    def draw(self, renderer):
+        """Draw the figure, its texts as they were typed."""
+        changed = as_typed(self)
+        try:
+            super().draw(renderer)
+        finally:
+            for text, words in changed.items():
+                text.set_text(words)
 
 
 def figure_to_png(figure):
@@ -146,11 +154,12 @@ def show_grid(images, titles=None, columns=None, alt=None, width=10.0, display=T
     rows = -(-len(images) // columns)
     cell = width / columns
     ratio = max(image.shape[0] / image.shape[1] for image in images)
-    lines = max(title.count("\n") + 1 if title else 0 for title in titles)
+    wrapped = [wrap(title, cell * DPI * 0.96) for title in titles]
+    lines = max(title.count("\n") + 1 if title else 0 for title in wrapped)
     figure, axes = _figure(width, rows * (cell * ratio + 0.24 * lines), rows, columns)
     for axis in axes.flat:
         axis.axis("off")
-    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+    for axis, image, title in zip(axes.flat, images, wrapped, strict=False):
         axis.imshow(image)
         axis.set_title(title)
     described = "; ".join(title.replace("\n", ", ") for title in titles if title)

@@ -7,14 +7,13 @@ differ in colour and in shape, so colour is never needed to tell them apart.
 """
 
 from functools import lru_cache
-from pathlib import Path
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
+from helpers.plotting import text as texts
 from helpers.plotting.pictures import as_rgb
 
 # Okabe and Ito's colours without black; the first two differ most.
@@ -25,7 +24,7 @@ INK, PICKED = "#222222", "#D81B60"
 DOT, THUMBNAIL = 15, 44  # default sides, in pixels
 FRAME = 5  # maximum width of a frame, in pixels
 LEGEND = 30  # pixels at the top for the names of classes
-FONT_SIZE = 17  # pixels, or 12 points where an image is shown pixel by pixel
+LEAST_NAME = 60  # pixels that a class name may take, however many there are
 _FINE = 4  # shapes are drawn this many times larger, then reduced, for smooth edges
 _CORNERS = {
     "square": ((0, 0), (1, 0), (1, 1), (0, 1)),
@@ -100,12 +99,12 @@ def draw_map(
         raise ValueError("joined points need a picked point")
     side = side or (DOT if images is None else THUMBNAIL)
     canvas = Image.new("RGB", size, "white")
-    places = _places(points, size, side, LEGEND if names else 0)
+    spots = places(points, size, side, LEGEND if names else 0)
     if joined:
-        lines(canvas, places[picked], places[joined], max(3, side // 12))
+        lines(canvas, spots[picked], spots[joined], max(3, side // 12))
     last = {number: 1 for number in ringed} | ({} if picked is None else {picked: 2})
     for number in sorted(range(count), key=lambda number: last.get(number, 0)):
-        place, label = tuple(places[number]), int(labels[number])
+        place, label = tuple(spots[number]), int(labels[number])
         shape = "circle" if images is None or label == 0 else "square"
         if number == picked:
             stamp(canvas, place, shape, side + 17, PICKED)
@@ -129,7 +128,7 @@ def _as_map(points):
     return points
 
 
-def _places(points, size, side, top):
+def places(points, size, side, top):
     """Return the positions of points in pixels from the image's upper left corner: (N, 2)."""
     room = np.array(size) - (0, top) - 2.2 * side
     low, high = points.min(axis=0), points.max(axis=0)
@@ -139,11 +138,14 @@ def _places(points, size, side, top):
 
 
 def _legend(canvas, present, names):
-    x = 12
+    x, room = 12, max(LEAST_NAME, (canvas.width - 12) / len(present) - DOT - 28)
     for label in present:
+        if x + DOT + 8 + room > canvas.width and label != present[-1]:
+            write(canvas, (x, LEGEND / 2), texts.MORE)  # the caption of a picture names its class
+            break
         draw_marker(canvas, (x + DOT / 2, LEGEND / 2), label, DOT)
         x += DOT + 8
-        x += write(canvas, (x, LEGEND / 2), str(names[label])) + 20
+        x += write(canvas, (x, LEGEND / 2), str(names[label]), most=room) + 20
 
 
 def marker(label):
@@ -189,10 +191,19 @@ def lines(picture, start, ends, width, color=INK):
     picture.paste(color, (0, 0), fine.reduce(2))
 
 
-def write(picture, place, text, anchor="lm"):
-    """Write onto an image and return the text's width in pixels; anchors are Pillow's."""
-    ImageDraw.Draw(picture).text(place, text, INK, _font(), anchor)
-    return int(np.ceil(_font().getlength(text)))
+def write(picture, place, text, anchor="lm", most=None, size=texts.SIZE):
+    """Write one line onto an image and return its width in pixels; anchors are Pillow's.
+
+    A text that is wider than `most` pixels is cut. `size` is the height of a letter.
+    """
+    text = texts.one_line(text) if most is None else texts.fit(text, most, size)
+    wide = texts.width(text, size)
+    x = place[0] - wide * {"l": 0, "m": 0.5, "r": 1}[anchor[0]]
+    for file, part in texts.runs(texts.drawable(text)):
+        font = texts.font(file, size)
+        ImageDraw.Draw(picture).text((x, place[1]), part, INK, font, f"l{anchor[1]}")
+        x += font.getlength(part)
+    return int(np.ceil(wide))
 
 
 @lru_cache(maxsize=256)
@@ -206,10 +217,3 @@ def _mask(shape, side):
         corners = [(x * (fine - 1), y * (fine - 1)) for x, y in _CORNERS[shape]]
         ImageDraw.Draw(mask).polygon(corners, 255)
     return mask.reduce(_FINE)
-
-
-@lru_cache(maxsize=1)
-def _font():
-    """Matplotlib ships this font, so every machine has it."""
-    file = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"
-    return ImageFont.truetype(str(file), FONT_SIZE)
