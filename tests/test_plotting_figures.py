@@ -239,7 +239,7 @@ def test_text_is_drawn_as_it_is_typed(words):
     assert (seen[:20] < 128).any() and figure.get_size_inches()[1] < 7
     plotting.show_overlay(PICTURE, np.ones((2, 2)), words)
     plotting.show_parts(PICTURE, PARTS, [words] * 4, words)
-    _, (axis,) = plotting.axes(4, 3)
+    _, (axis,) = plotting.axes()
     axis.barh([words, "b"], [1, 2], label=words)
     axis.set(xlabel=words, title=words)
     axis.legend()

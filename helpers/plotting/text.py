@@ -13,6 +13,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
+from matplotlib.legend import Legend
 from matplotlib.ticker import LogFormatter
 from PIL import ImageFont
 
@@ -20,7 +21,7 @@ SIZE = 17  # pixels of a letter, or 12 points where an image is shown pixel by p
 # Matplotlib ships this font, so every machine has it.
 USUAL = str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf")
 MORE = "…"
-LONGEST = 240  # pixels of a name beside an axis, or nothing is left for the axis
+LONGEST = 240  # pixels of a name beside an axis
 
 
 def drawable(text):
@@ -99,12 +100,15 @@ def as_typed(figure):
             formatter.format_ticks = partial(_formatted, formatter.format_ticks)
         labels = (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True))
         (powers if logarithmic else ticks).update(map(id, labels))
+    inside = {id(text) for legend in figure.findobj(Legend) for text in legend.get_texts()}
     for text in figure.findobj(matplotlib.text.Text):
         if id(text) in powers:
             continue
         text.set_parse_math(False)
         words = text.get_text()
-        shown = words if id(text) in ticks else drawable(words)
+        room = figure.bbox.height if text.get_rotation() == 90 else figure.bbox.width
+        room = room * 0.5 if id(text) in inside else room  # or nothing is left for the axes
+        shown = words if id(text) in ticks else drawable(_cut(text, room))
         if shown != words:
             changed[text] = words
             text.set_text(shown)
@@ -112,6 +116,13 @@ def as_typed(figure):
             names = [_shapes(file).family_name for file, _ in runs(shown) if file != USUAL]
             text.set_fontfamily(list(dict.fromkeys([*text.get_fontfamily(), *names])))
     return changed
+
+
+def _cut(text, room):
+    """Return a text's words, with lines cut that are longer than this many pixels."""
+    size = round(text.get_fontsize() * text.get_figure(root=True).dpi / 72)
+    lines = text.get_text().split("\n")
+    return "\n".join(line if len(line) * size < room else fit(line, room, size) for line in lines)
 
 
 def _formatted(format_ticks, values):
