@@ -1,15 +1,22 @@
 """Explorers: a control moved is another picture; wrong values are named; memory is bounded."""
 
 import base64
+import html
 import io
+import json
+import warnings
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import explorers, load_world, networks
+from helpers import cam, explorers, gradients, load_world, networks, plotting
+from helpers.core import front_end, page
 from helpers.explorers import explorer as pattern
+from helpers.explorers import saliency
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +41,7 @@ def test_every_control_changes_the_picture(world):
         ("image", 5),
         ("layer", "block3_conv3"),
         ("target", "dog"),
+        ("explains", "margin"),
         ("strength", 20),
     ):
         explorer.set(**{name: value})
@@ -48,6 +56,25 @@ def test_the_label_says_what_is_seen(world):
     chance = networks.predict(world.network, world.test.images[7])[0]
     assert label.startswith("block5_conv3 for dog; the network says ")
     assert f"cat {chance[0]:.0%}" in label and f"dog {chance[1]:.0%}" in label
+    cat, dog = gradients.scores(world.network, world.test.images[7])[0]
+    assert label.endswith(f"; how much dog: score {dog:+.1f}")
+    label = explorer.set(explains="margin")
+    assert label.endswith(f"; why dog and not cat: margin {dog - cat:+.1f}")
+
+
+def test_what_is_explained_names_the_class_and_stays_chosen(world):
+    explorer = explorers.grad_cam(world, world.test.images[:2])
+    explains = explorer.controls["explains"]
+    assert [words for words, _ in explains.options] == ["how much cat", "why cat and not dog"]
+    explorer.set(image=1, explains="margin")
+    label = explorer.set(target="dog")
+    assert [words for words, _ in explains.options] == ["how much dog", "why dog and not cat"]
+    assert explains.value == "margin" and "why dog and not cat: margin " in label
+    heat = cam.grad_cam(world.network, world.test.images[1], 1, "block5_conv3", against="rest")
+    laid = plotting.overlay(
+        world.test.images[1], plotting.rescale(heat), plotting.colors(), strength=0.8
+    )
+    assert np.array_equal(panels(explorer)[:, -384:], pattern.enlarge(laid))
 
 
 def test_the_label_is_text_whatever_it_says():
@@ -98,7 +125,7 @@ def test_a_picture_seen_before_is_not_drawn_again_and_memory_is_bounded(monkeypa
 
 def test_what_is_shown_has_a_picture_where_no_widget_can_be(world):
     bundle, metadata = explorers.grad_cam(world)._repr_mimebundle_()
-    assert bundle["text/plain"] == "Grad-CAM explorer: image, layer, target, strength"
+    assert bundle["text/plain"] == "Grad-CAM explorer: image, layer, target, explains, strength"
     (kind,) = set(bundle) & {"image/png", "image/jpeg"}
     assert Image.open(io.BytesIO(base64.b64decode(bundle[kind]))).size[0] > 500
     assert "the network says" in metadata[kind]["alt"]
@@ -108,7 +135,7 @@ def test_what_is_shown_has_a_picture_where_no_widget_can_be(world):
 def test_controls_say_what_they_are_when_pointed_at(world):
     explorer = explorers.own_photo(world, world.test.images[0])
     tips = [control.tooltip for control in explorer.controls.values()]
-    assert tips == ["your photo", "class", "overlay %"]
+    assert tips == ["your photo", "class", "explains", "overlay %"]
 
 
 def upload(content, version=8):
@@ -163,3 +190,155 @@ def test_each_panel_stands_under_its_title():
     assert inked == [True, False, True]
     assert (sheet[pattern.TITLE :, 384 : 384 + pattern.GAP] == 255).all()
     assert (sheet[pattern.TITLE :, :384] == 90).all()
+
+
+def little(*layers, size=32):
+    """A network of these layers, weights by a seed."""
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([keras.Input((size, size, 3)), *layers], name="little")
+    network.predict(np.zeros((1, size, size, 3)), verbose=0)
+    return network
+
+
+def conv(activation="relu", name="conv"):
+    return keras.layers.Conv2D(3, 3, activation=activation, name=name)
+
+
+def world_of(names, count=3, size=32):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (count, size, size, 3), np.uint8)
+    split = SimpleNamespace(images=images, labels=np.zeros(count, int), parts=None)
+    return SimpleNamespace(test=split, class_names=names, network=None)
+
+
+POOL = keras.layers.GlobalAveragePooling2D
+HEADS = {
+    "logits": (("a", "b", "c"), lambda: [conv(), POOL(), keras.layers.Dense(3)]),
+    "softmax": (("a", "b"), lambda: [conv(), POOL(), keras.layers.Dense(2, "softmax")]),
+    "sigmoid": (("a", "b"), lambda: [conv(), POOL(), keras.layers.Dense(1, "sigmoid")]),
+    "swish": (("a", "b"), lambda: [conv("swish"), POOL(), keras.layers.Dense(2)]),
+    "nested": (
+        ("a", "b"),
+        lambda: [keras.Sequential([conv(), keras.layers.ReLU()]), POOL(), keras.layers.Dense(2)],
+    ),
+    "thousand": (
+        ("Ba$$in", "crane", "crane", *map(str, range(997))),
+        lambda: [conv(), POOL(), keras.layers.Dense(1000)],
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The guided gradient is left out")
+@pytest.mark.parametrize("head", HEADS)
+def test_every_kind_of_classifier_can_be_looked_at(head, monkeypatch):
+    names, layers = HEADS[head]
+    world, network = world_of(names), little(*layers())
+    monkeypatch.setattr(saliency, "METHODS", {k: saliency.METHODS[k] for k in QUICK_ONES})
+    for make in (
+        lambda: explorers.grad_cam(world, network=network),
+        lambda: explorers.own_photo(world, world.test.images[0], network),
+        lambda: explorers.channels(world, network),
+        lambda: explorers.pixel_maps(world, world.test.images[:1], network),
+    ):
+        explorer = make()
+        if "target" in explorer.controls:
+            last = explorer.controls["target"].options[-1]
+            assert last in explorer.set(target=last)
+            kind = "margin" if len(names) == 2 else "log-odds"
+            assert f"why {last} and not " in explorer.set(explains="margin")
+            assert f": {kind} " in explorer.label.text
+        assert shown(explorer).shape[0] > 300 and not explorer.notice.text
+        assert len(explorer.label.text) < 250
+    if head == "thousand":
+        assert explorer.controls["target"].options[1:3] == ("crane (1)", "crane (2)")
+        assert ", and 997 others" in explorer.label.text
+
+
+QUICK_ONES = ("gradient", "guided gradient")
+
+
+def test_what_an_explorer_cannot_show_is_named():
+    world, network = world_of(("a", "b")), little(conv(), POOL(), keras.layers.Dense(2))
+    flat = little(keras.layers.Flatten(), keras.layers.Dense(2))
+    images = world.test.images
+    ragged = [images[0], images[0][:5]]
+    for make in (explorers.grad_cam, explorers.pixel_maps):
+        for bad, says in (
+            (images[:0], "no images to show"),
+            (ragged, r"shapes \(32, 32, 3\) and \(5, 32, 3\)"),
+            (images / 255.0, "must be uint8"),
+            (images[..., :1], "must be uint8"),
+        ):
+            with pytest.raises(ValueError, match=says):
+                make(world, bad, network)
+        with pytest.raises(ValueError, match="2 classes apart, but there are 3 class names"):
+            make(world_of(("a", "b", "c")), None, network)
+    for make in (
+        lambda: explorers.grad_cam(world, network=flat),
+        lambda: explorers.channels(world, flat),
+        lambda: explorers.own_photo(world, images[0], flat),
+    ):
+        with pytest.raises(ValueError, match="convolution|spatial|places"):
+            make()
+    single = little(conv(), POOL(), keras.layers.Dense(1))
+    with pytest.raises(ValueError, match="single|one output|linear"):
+        explorers.grad_cam(world_of(("a",)), network=single)
+    with pytest.raises(ValueError, match="at least one network and one seed"):
+        explorers.part_surgery({})
+
+
+def test_a_single_picture_of_any_shape_is_shown():
+    network = little(conv(), POOL(), keras.layers.Dense(2))
+    world = world_of(("a", "b"), count=1)
+    for explorer in (
+        explorers.grad_cam(world, world.test.images[0], network),
+        explorers.channels(world, network),
+    ):
+        assert explorer.controls["image"].max == 0 and shown(explorer).shape[0] > 300
+    explorer.set(view="strongest pictures")
+    wide = np.zeros((40, 900, 3), np.uint8)
+    assert pattern.enlarge(wide).shape == (400, 9000, 3)
+    assert pattern.enlarge(np.zeros((3000, 1500, 3), np.uint8)).shape == (384, 192, 3)
+
+
+def test_what_fails_while_a_control_moves_is_said_and_the_picture_stays():
+    def draw(n):
+        if n == 2:
+            raise ValueError("two is too many\nof them")
+        if n == 3:
+            warnings.warn("three is a lot", stacklevel=1)
+        return np.full((9, 9, 3), n, np.uint8), str(n)
+
+    explorer = explorers.Explorer("counter", draw, {"n": pattern.slider("n", most=9)})
+    before = explorer.image.value
+    explorer.controls["n"].value = 2  # as by mouse: nobody catches what is raised
+    assert explorer.image.value == before
+    assert (
+        explorer.notice.text == "Not drawn: two is too many" and not explorer.notice.layout.display
+    )
+    assert explorer.set(n=3) == "3" and explorer.notice.text == "three is a lot"
+    with pytest.raises(ValueError, match="n cannot be 2: two is too many"):
+        explorer.set(n=2)
+    assert explorer.set(n=1) == "1" and explorer.notice.layout.display == "none"
+
+
+def test_in_jupyterlab_a_picture_stands_before_the_explorer(monkeypatch):
+    published = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw, metadata=None: published.append(data)
+    )
+    black = np.zeros((9, 9, 3), np.uint8)
+    explorer = explorers.Explorer(
+        "a & b", lambda n: (black, "<i>"), {"n": pattern.slider("n", most=9)}
+    )
+    with pytest.raises(NotImplementedError):  # IPython takes the mimebundle then
+        explorer._ipython_display_()
+    monkeypatch.setattr(front_end, "is_lab", lambda: True)
+    explorer._ipython_display_()
+    still, live = published
+    assert 'alt="a &amp; b: &lt;i&gt;"' in still["text/html"] and page.STILL in still["text/html"]
+    name = f"still-{explorer.box.model_id}"
+    assert f'id="{name}"' in still["text/html"] and set(live) == {pattern.VIEW, "text/plain"}
+    mark = explorer.box.children[1].children[0].value
+    assert f":has(#{name})" in mark and page.LOST in mark
+    assert html.escape(json.dumps("a & b")) in mark

@@ -73,7 +73,8 @@ def test_the_map_is_the_helpers_own_and_the_label_names_it(world, maps):
     label = maps.set(image=1, method="SmoothGrad", target="dog", samples=4, noise=30, signed=False)
     chance = networks.predict(world.network, world.test.images[1])[0]
     assert label.startswith("SmoothGrad, 4 samples, noise 30 % for dog; the network says cat ")
-    assert label.endswith(f"dog {chance[1]:.0%}")
+    score = gradients.scores(world.network, world.test.images[1])[0, 1]
+    assert label.endswith(f"dog {chance[1]:.0%}; how much dog: score {score:+.1f}")
     heat = saliency.smooth_gradient(world.network, world.test.images[1], 1, samples=4, noise=0.3)
     expected = pattern.enlarge(plotting.paint(heat)).astype(int)
     assert np.abs(expected - right_half(maps)).mean() < 1

@@ -6,6 +6,7 @@ a control moves is said above the image, which stays.
 """
 
 import base64
+import contextlib
 import html
 import io
 import warnings
@@ -15,16 +16,18 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from helpers import networks, plotting
+from helpers import gradients, networks, plotting
 from helpers.core import front_end, page
 from helpers.plotting.points import write
 
+VIEW = "application/vnd.jupyter.widget-view+json"
 KEPT = 256  # images that an explorer caches
 HEIGHT = 384  # of an image, in pixels
 GAP = 8  # pixels between panels
 TITLE = 30  # pixels above a panel, for its title
 LETTERS = 22  # pixels of a title; on a small screen, images are shown at two thirds of their size
 NAMED = 3  # classes that a prediction names at most
+AGAINST = {"score": None, "margin": "rest"}  # what a method explains, and its argument for that
 COLUMN = "1 1 270px"  # of controls: two fit side by side on a small screen
 
 
@@ -56,7 +59,7 @@ class Explorer:
 
     def __init__(self, title, draw, controls, clicked=None):
         self.title, self._draw, self.controls = title, draw, controls
-        self._kept, self._error = OrderedDict(), None
+        self._kept, self._error, self._held = OrderedDict(), None, False
         self.notice, self.label = Line(), Line()
         self.notice.layout.display = "none"
         self.label.add_class("course-label")
@@ -117,7 +120,18 @@ class Explorer:
         self.notice.say(text)
         self.notice.layout.display = "" if text else "none"
 
+    @contextlib.contextmanager
+    def held(self):
+        """Draw nothing while controls are moved within this block."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+
     def _update(self, change=None):
+        if self._held:
+            return
         values = self.values()
         key, self._error = tuple(values.items()), None
         if key not in self._kept:
@@ -163,7 +177,7 @@ class Explorer:
         data = {
             "text/plain": f"{self.title}: {', '.join(self.controls)}",
             kind: base64.b64encode(picture).decode("ascii"),
-            "application/vnd.jupyter.widget-view+json": {
+            VIEW: {
                 "version_major": 2,
                 "version_minor": 0,
                 "model_id": self.box.model_id,
@@ -212,6 +226,56 @@ def class_list(names, network, image):
     if len(names) > NAMED:
         control.index = int(networks.predict(network, image).argmax())
     return control
+
+
+def explains_list(names, target):
+    """Return a drop-down list of what is explained: how much of a class, or why no other one.
+
+    A network of one class has no other. See `follow_class`.
+    """
+    offered = [(_question(names, target, kind), kind) for kind in list(AGAINST)[: len(names)]]
+    return widgets.Dropdown(options=offered, value="score", description="explains")
+
+
+def follow_class(explorer, names, control="target"):
+    """Let an explorer's list of what is explained name the class that is chosen."""
+    target, explains = explorer.controls[control], explorer.controls["explains"]
+
+    def follow(change):
+        with explorer.held():
+            kept = explains.value
+            explains.options = explains_list(names, change["new"]).options
+            explains.value = kept
+
+    target.observe(follow, "value")
+    return explorer
+
+
+def explained(names, network, picture, target, explains):
+    """Return in words what is explained and its value: "why cat and not dog: margin +3.1"."""
+    asked = names.index(target)
+    value = gradients.quantity(network, picture, asked, against=AGAINST[explains])
+    unit = "log-odds" if explains == "margin" and len(names) > 2 else explains
+    return f"{_question(names, target, explains)}: {unit} {value:+.1f}"
+
+
+def evidence(names, target, explains):
+    """Return the title of a map: "evidence for cat", or "cat, not dog"."""
+    if explains == "score":
+        return f"evidence for {target}"
+    return f"{target}, not {_rival(names, target)}"
+
+
+def _question(names, target, explains):
+    return (
+        f"how much {target}"
+        if explains == "score"
+        else f"why {target} and not {_rival(names, target)}"
+    )
+
+
+def _rival(names, target):
+    return next(name for name in names if name != target) if len(names) == 2 else "another"
 
 
 def _tip(control, text):

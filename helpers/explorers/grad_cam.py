@@ -4,11 +4,16 @@ import ipywidgets as widgets
 
 from helpers import cam, networks, photos, plotting
 from helpers.explorers.explorer import (
+    AGAINST,
     Explorer,
     checked,
     class_list,
     class_names,
+    evidence,
+    explained,
+    explains_list,
     first_line,
+    follow_class,
     in_words,
     layer_slider,
     side_by_side,
@@ -20,25 +25,29 @@ from helpers.explorers.explorer import (
 def grad_cam(world, images=None, network=None):
     """Return an explorer of Grad-CAM with sliders for image, layer, class and overlay strength.
 
-    `images` are uint8 (N, H, W, 3); they and the network are the world's by default. Raises
-    ValueError for images that do not fit, and for a network without a layer to look at.
+    A list chooses what is explained, the score of the class ("how much cat") or its margin over the
+    other classes ("why cat and not dog"); the label gives its value. `images` are uint8
+    (N, H, W, 3); they and the network are the world's by default. Raises ValueError for images that
+    do not fit, and for a network without a layer to look at.
     """
     network = world.network if network is None else network
     images = checked(world.test.images if images is None else images)
     names = class_names(world.class_names, network, images)
     layers = networks.layer_names(network) or [cam.default_layer(network)]
 
-    def draw(image, layer, target, strength):
-        shown, said = look(network, names, images[image], target, layer, strength)
+    def draw(image, layer, target, explains, strength):
+        asked = target, explains, layer, strength
+        shown, said = look(network, names, images[image], *asked)
         return shown, f"{layer} for {target}; the network says {said}"
 
     controls = {
         "image": slider("image", most=len(images) - 1),
         "layer": layer_slider(layers),
-        "target": class_list(names, network, images[0]),
+        "target": (target := class_list(names, network, images[0])),
+        "explains": explains_list(names, target.value),
         "strength": slider("overlay %", most=100, value=80),
     }
-    return Explorer("Grad-CAM explorer", draw, controls)
+    return follow_class(Explorer("Grad-CAM explorer", draw, controls), names)
 
 
 def own_photo(world, photo, network=None):
@@ -58,18 +67,20 @@ class OwnPhoto(Explorer):
         self._photo, self._upload, self._problem = photo, (None, photo), ""
         names = class_names(names, network, photo[None])
 
-        def draw(upload, target, strength):
-            shown, said = look(network, names, self._upload[1], target, None, strength)
+        def draw(upload, target, explains, strength):
+            shown, said = look(network, names, self._upload[1], target, explains, None, strength)
             return shown, f"{target}? The network says {said}"
 
         upload = widgets.FileUpload(accept="image/*", multiple=False, description="your photo")
         upload.observe(self._read, "value")  # before the explorer draws
         controls = {
             "upload": upload,
-            "target": class_list(names, network, photo),
+            "target": (target := class_list(names, network, photo)),
+            "explains": explains_list(names, target.value),
             "strength": slider("overlay %", most=100, value=80),
         }
         super().__init__("Your own photo", draw, controls)
+        follow_class(self, names)
 
     def values(self):
         """Return the controls' values by name; for the upload, the bytes of the last good one."""
@@ -92,10 +103,11 @@ class OwnPhoto(Explorer):
         super().warn(f"{self._problem} {text}".strip())
 
 
-def look(network, names, picture, target, layer, strength):
-    """Return an image beside its Grad-CAM for a class, and the network's prediction in words."""
-    heat = cam.grad_cam(network, picture, target=names.index(target), layer=layer)
+def look(network, names, picture, target, explains, layer, strength):
+    """Return an image beside its Grad-CAM for a class, and what the network says, in words."""
+    asked = {"target": names.index(target), "against": AGAINST[explains], "layer": layer}
+    heat = cam.grad_cam(network, picture, **asked)
     laid = plotting.overlay(picture, plotting.rescale(heat), plotting.colors(), strength / 100)
-    chance = networks.predict(network, picture)[0]
-    shown = side_by_side({"the picture": picture, f"evidence for {target}": laid})
-    return shown, in_words(names, chance)
+    said = in_words(names, networks.predict(network, picture)[0])
+    shown = side_by_side({"the picture": picture, evidence(names, target, explains): laid})
+    return shown, f"{said}; {explained(names, network, picture, target, explains)}"

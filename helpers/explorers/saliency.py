@@ -8,12 +8,17 @@ import ipywidgets as widgets
 
 from helpers import cam, drawn, gradients, networks, perturbation, plotting, saliency
 from helpers.explorers.explorer import (
+    AGAINST,
     Explorer,
     checked,
     class_list,
     class_names,
     dropdown,
+    evidence,
+    explained,
+    explains_list,
     first_line,
+    follow_class,
     in_words,
     side_by_side,
     slider,
@@ -23,6 +28,7 @@ SAMPLES, NOISES, STEPS, WINDOWS = (1, 4, 16), (5, 15, 30), (1, 4, 16), (24, 32, 
 GREY = 127.0  # the baseline of occlusion
 PANEL = 256  # pixels, for three images side by side
 MOST = 8  # images, all of whose maps are kept
+KEPT = 1024  # maps
 # Each method, the controls that it uses, and its call with their values.
 METHODS = {
     "gradient": ((), saliency.gradient),
@@ -34,7 +40,9 @@ METHODS = {
     "guided gradient": ((), saliency.guided_gradient),
     "occlusion": (
         ("window",),
-        lambda *given, window: perturbation.occlusion(*given, window, window // 2, GREY),
+        lambda *given, window, **rest: perturbation.occlusion(
+            *given, window, window // 2, GREY, **rest
+        ),
     ),
     "LIME": ((), functools.partial(perturbation.lime, samples=150, baseline=None)),
 }
@@ -43,7 +51,9 @@ UNITS = {"samples": "{} samples", "noise": "noise {} %", "steps": "{} steps", "w
 QUICK = {  # a few milliseconds each: computed at every change
     "gradient": saliency.gradient,
     "guided gradient": saliency.guided_gradient,
-    "Grad-CAM": lambda net, *asked: cam.grad_cam(net, *asked, layer=cam.default_layer(net)),
+    "Grad-CAM": lambda net, *asked, **rest: cam.grad_cam(
+        net, *asked, layer=cam.default_layer(net), **rest
+    ),
 }
 
 
@@ -59,28 +69,37 @@ def pixel_maps(world, images=None, network=None):
     images = checked(world.test.images[:4] if images is None else images)
     if len(images) > MOST:
         raise ValueError(f"{len(images)} images; give at most {MOST}, as all maps are kept")
-    names, keep = class_names(world.class_names, network, images), functools.lru_cache(2 * MOST)
-    maps = keep(lambda image, target: all_maps(network, images[image], target))
-    methods = without_refused({key[0]: found for key, found in maps(0, 0).items()})
-    for asked in itertools.product(range(len(images)), range(min(2, len(names)))):
-        maps(*asked)
+    names = class_names(world.class_names, network, images)
+    find = functools.lru_cache(KEPT)(functools.partial(one_map, network, images))
+    settings = {
+        name: list(itertools.product(*map(KNOBS.get, METHODS[name][0]))) for name in METHODS
+    }
+    methods = without_refused(
+        {name: find(0, 0, "score", name, *settings[name][0]) for name in METHODS}
+    )
+    for image, target, name in itertools.product(
+        range(len(images)), range(min(2, len(names))), methods
+    ):
+        for values in settings[name]:
+            find(image, target, "score", name, *values)
     said = [in_words(names, chance) for chance in networks.predict(network, images, 16)]
 
-    def draw(image, method, target, signed, **knobs):
+    def draw(image, method, target, explains, signed, **knobs):
         heard = {name: knobs[name] for name in METHODS[method][0]}
-        heat = maps(image, names.index(target))[method, *heard.values()]
+        heat = find(image, names.index(target), explains, method, *heard.values())
         if isinstance(heat, ValueError):
             raise heat
-        shown = side_by_side(
-            {"the picture": images[image], f"{method} for {target}": plotting.paint(heat, signed)}
-        )
+        title = evidence(names, target, explains).replace("evidence", method)
+        shown = side_by_side({"the picture": images[image], title: plotting.paint(heat, signed)})
         how = "".join(f", {UNITS[name].format(value)}" for name, value in heard.items())
-        return shown, f"{method}{how} for {target}; the network says {said[image]}"
+        value = explained(names, network, images[image], target, explains)
+        return shown, f"{method}{how} for {target}; the network says {said[image]}; {value}"
 
     controls = {
         "image": slider("image", most=len(images) - 1),
         "method": dropdown("method", methods),
-        "target": class_list(names, network, images[0]),
+        "target": (target := class_list(names, network, images[0])),
+        "explains": explains_list(names, target.value),
         "signed": widgets.Checkbox(value=True, description="signed"),
     }
     for name, values in KNOBS.items():
@@ -93,20 +112,17 @@ def pixel_maps(world, images=None, network=None):
 
     controls["method"].observe(disable, "value")
     disable()
-    return Explorer("Saliency explorer", draw, controls)
+    return follow_class(Explorer("Saliency explorer", draw, controls), names)
 
 
-def all_maps(network, image, target):
-    """Return all maps of an image for all settings: {(method, *settings): map or ValueError}."""
-    found = {}
-    for method, (heard, call) in METHODS.items():
-        for values in itertools.product(*(KNOBS[name] for name in heard)):
-            knobs = dict(zip(heard, values, strict=True))
-            try:
-                found[method, *values] = call(network, image, target, **knobs)
-            except ValueError as error:
-                found[method, *values] = error
-    return found
+def one_map(network, images, image, target, explains, method, *values):
+    """Return the map of an image by a method, for these values of its settings, or a ValueError."""
+    heard, call = METHODS[method]
+    knobs = dict(zip(heard, values, strict=True))
+    try:
+        return call(network, images[image], target, against=AGAINST[explains], **knobs)
+    except ValueError as error:
+        return error
 
 
 def without_refused(found):
@@ -134,37 +150,40 @@ def part_surgery(nets, kind="cat", seeds=range(8)):
         )
 
     @functools.lru_cache(maxsize=256)
-    def operate(seed, kind, gone):
-        picture, target, words = drawn.draw(kind, seed, gone).image, drawn.PETS.index(kind), []
+    def operate(seed, kind, explains, gone):
+        picture, target, words = drawn.draw(kind, seed, gone).image, names.index(kind), []
         for name, network in nets.items():
             chance = networks.predict(network, picture)[0, target]
-            score = gradients.scores(network, picture)[0, target]
-            words.append(f"{name}: {kind} {chance:.0%}, score {score:+.1f}")
+            value = gradients.quantity(network, picture, target, against=AGAINST[explains])
+            words.append(f"{name}: {kind} {chance:.0%}, {explains} {value:+.1f}")
         return picture, target, "; ".join(words)
 
-    def draw(seed, kind, method, **shown):
+    def draw(seed, kind, explains, method, **shown):
         gone = tuple(part for part in drawn.FACE if not shown[part])
-        picture, target, said = operate(seeds[seed], kind, gone)
+        picture, target, said = operate(seeds[seed], kind, explains, gone)
+        asked = {"target": target, "against": AGAINST[explains]}
         maps = {
-            name: plotting.paint(QUICK[method](network, picture, target))
+            name: plotting.paint(QUICK[method](network, picture, **asked))
             for name, network in nets.items()
         }
         how = f" without {', '.join(gone)}" if gone else ", whole"
-        text = f"{kind}{how}. {said}; maps: {method}"
+        text = f"{kind}{how}. {said}; {method}"
         return side_by_side({"the picture": picture} | maps, PANEL), text
 
-    whole, first = drawn.draw(kind, seeds[0]).image, {}
+    whole, first, names = drawn.draw(kind, seeds[0]).image, {}, list(drawn.PETS)
     for (method, call), network in itertools.product(QUICK.items(), nets.values()):
         try:  # compiled now, so that no change waits for it
+            call(network, whole, 0, against="rest")
             first.setdefault(method, call(network, whole, 0))
         except ValueError as error:
             first[method] = error
     methods = without_refused(first)
     controls = {
         "seed": slider("animal", most=len(seeds) - 1),
-        "kind": widgets.Dropdown(options=list(drawn.PETS), value=kind, description="kind"),
+        "kind": widgets.Dropdown(options=names, value=kind, description="kind"),
+        "explains": explains_list(names, kind),
         "method": dropdown("method", methods),
     }
     for part in drawn.FACE:
         controls[part] = widgets.Checkbox(value=True, description=part)
-    return Explorer("Part surgery", draw, controls)
+    return follow_class(Explorer("Part surgery", draw, controls), names, "kind")
