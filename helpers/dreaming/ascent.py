@@ -6,17 +6,20 @@ robust to; and the *loop*, which is here. Inside, images are (N, H, W, 3) in 0-1
 results are in 0-255. Any size will do, as convolutions take images of any size.
 """
 
+from numbers import Integral
+
 import numpy as np
 import tensorflow as tf
 
 from helpers.core.progress import progress
 from helpers.core.tracing import compiled
 from helpers.dreaming import objectives
-from helpers.dreaming.evaluation import begin, check, shape_known, value_of
+from helpers.dreaming.evaluation import begin, images_of, value_of
 from helpers.dreaming.optimizers import Normalized, adam
 from helpers.dreaming.parameterizations import pixels, spectrum
+from helpers.dreaming.sizes import check, fits, shape_known
 from helpers.dreaming.transforms import Roll, shaken
-from helpers.gradients import gradient_of
+from helpers.dreaming.waking import PATIENCE, awake, check_finite, check_moved, gradients_of
 from helpers.plotting import resize
 
 
@@ -26,8 +29,8 @@ def maximize(network, objective, start=None, size=None, steps=128, **choices):
     float32 in 0-255: (H, W, 3), or (N, H, W, 3) where the start is a batch or the objective is for
     several images. Arguments and errors are those of `ascend`.
     """
-    pictures = start if objective.count is None else np.empty((objective.count, 1, 1, 3))
-    every = max(1, 16 // (len(pictures) if np.ndim(pictures) == 4 else 1))
+    count = images_of(objective) or (len(start) if np.ndim(start) == 4 else 1)
+    every = max(1, 16 // count)
     made = ascend(network, objective, start, size, steps, every=every, **choices)
     for pictures in progress(made, -(-steps // every), "maximize"):  # noqa: B007
         pass
@@ -49,16 +52,23 @@ def ascend(
         radius: how far (L2, pixels in 0-1) images may move away from the start, or None.
 
     To stop early, stop iterating. The network is not changed; traces are kept for each form of
-    objective and set of choices. Raises ValueError, before it starts, for an unknown layer, class,
-    channel or position, and for images that are invalid or of a size that the layers cannot take.
+    objective and set of choices. Where the objective has no gradient at all, inactive ReLUs pass
+    one until it has.
+
+    Raises ValueError, before it starts, for an unknown layer, class, channel or position, and for
+    images that are invalid or of a size that the layers cannot take; on the way for NaN or
+    infinity, and for an objective that does not move. Warns of images that show nothing.
     """
-    if steps < 1 or every < 1:
-        raise ValueError(f"steps and every must be at least 1, not {steps} and {every}")
+    for name, number in (("steps", steps), ("every", every)):
+        if not isinstance(number, Integral) or number < 1:
+            raise ValueError(f"{name} must be a whole number, 1 or more, not {number!r}")
+    if not np.isfinite(rate) or not (radius is None or 0 < radius < np.inf):
+        raise ValueError(f"give a finite rate and a radius above 0, not {rate} and {radius}")
     start, single = begin(network, objective, start, size, seed)
-    check(network, objective, start)
+    check(network, objective, *start.shape[1:3])
     numbers = parameterization.begin(start, seed)
     weights, at = objective.numbers(len(start))
-    shape = shape_known(network, start)
+    shape = shape_known(network, start.shape[1:3])
     written = (None, *(numbers.shape[1:] if shape[1] else [None] * (numbers.shape.rank - 1)))
     signature = (
         *[(shape, "float32"), *[(written, "float32")] * 3, *[((), "int32")] * 3],
@@ -66,14 +76,25 @@ def ascend(
         *[((len(weights),), "float32"), ((len(at), None), "int32")],
     )
     options = objective.form, parameterization, transform, rule, radius is not None
-    run = compiled(network, _climb, *options, signature=signature)
     fixed = [tf.constant(number, tf.float32) for number in (rate, radius or 0.0, weights)]
+
+    def run(waking, *state):
+        climb = compiled(network, _climb, *options, waking, signature=signature)
+        return climb(tf.constant(start), *state, tf.constant(seed), *fixed, tf.constant(at))
 
     def pictures():
         state = numbers, tf.zeros_like(numbers), tf.zeros_like(numbers)
-        for first in range(1, steps + 1, every):
-            span = (tf.constant(n) for n in (first, min(first + every, steps + 1), seed))
-            made, *state = run(tf.constant(start), *state, *span, *fixed, tf.constant(at))
+        number, waking, moved, woken = 1, False, False, False
+        for end in (*range(1 + every, steps + 1, every), steps + 1):
+            while number < end:
+                span = tf.constant(number), tf.constant(end)
+                made, *state, reached, values, steepness, own, any_way = run(waking, *state, *span)
+                number = int(reached)
+                check_finite(number, objective=values, gradient=steepness, picture=made)
+                woken, moved = woken | own.numpy(), moved | any_way.numpy()
+                waking = waking or number < end  # it stood still
+                if number > min(steps, PATIENCE) and (waking and not moved.any() or number > steps):
+                    check_moved(moved, woken, number - 1)
             yield (made[0] if single else made).numpy() * 255
 
     return pictures()
@@ -124,7 +145,7 @@ def ascend_octaves(
     height, width = image.shape[1:3]
     shrink = [octave_scale ** (octave + 1 - octaves) for octave in range(octaves)]
     sizes = [(max(1, round(height * s)), max(1, round(width * s))) for s in shrink]
-    check(network, objective, resize(image, *sizes[0]))
+    _check_octaves(network, objective, sizes)
     choices = dict(parameterization=parameterization, transform=transform, rule=rule, every=every)
 
     def pictures():
@@ -143,6 +164,13 @@ def ascend_octaves(
     return pictures()
 
 
+def _check_octaves(network, objective, sizes):
+    """Raise ValueError where the smallest octave is too small, and say how many are possible."""
+    possible = sum(fits(network, objective, *size) for size in sizes)
+    advice = f"This is the smallest of {len(sizes)} octaves; {possible} of them would work."
+    check(network, objective, *sizes[0], advice if possible else "")
+
+
 def within(pictures, start, radius):
     """Return images projected onto the L2 ball of `radius` around `start` (Engstrom 2019)."""
     change = pictures - start
@@ -151,24 +179,59 @@ def within(pictures, start, radius):
 
 
 def _climb(network, start, numbers, *rest):
-    """Return images, numbers and memory after the steps from `first` to before `last`."""
-    *memory, first, last, seed, rate, radius, weights, at = rest[:-5]
-    form, parameterization, transform, rule, bounded = rest[-5:]
+    """Return what an ascent has reached after the steps from `first` to before `last`.
+
+    These are images, numbers and memory; the next step; the value and the size of the gradient at
+    the images, each (N,); and which images had a gradient, by themselves and at all. It ends early
+    at NaN, and unless it is `waking` where an image has no gradient.
+    """
+    *memory, first, last, seed, rate, radius, weights, at = rest[:-6]
+    form, parameterization, transform, rule, bounded, waking = rest[-6:]
     read = parameterization.reader(start)
 
     def picture(numbers):
         pictures = tf.ensure_shape(read(numbers), start.shape)
         return within(pictures, start, radius) if bounded else pictures
 
-    def step(number, numbers, *memory):
+    def uphill(numbers, number):
         pictures = picture(numbers)
         shown = transform(pictures, tf.stack([seed, number])) if transform else pictures
+        shown = tf.identity(shown)  # what the network alone looks at
         worth = value_of(network, pictures, shown, weights, at, form)
-        slope = gradient_of(worth, numbers, "the pictures")
-        change, memory = rule(slope, memory, number)
-        return number + 1, numbers + rate * change, *memory
+        slope, through = gradients_of(worth, [numbers, shown], "the pictures")
+        return slope, worth, _total(slope if through is None else through), through is None
 
-    _, numbers, *memory = tf.while_loop(
-        lambda number, *_: number < last, step, (first, numbers, *memory)
+    def step(_, number, numbers, mean, square, *seen):
+        slope, worth, steepness, bare = uphill(numbers, number)
+        asleep = tf.fill(tf.shape(steepness), False) if bare else tf.equal(steepness, 0)
+        go = tf.reduce_all(tf.math.is_finite(worth) & tf.math.is_finite(steepness))
+
+        def woken():
+            inner = tf.identity(numbers)
+            with awake(inner.graph):
+                other = uphill(inner, number)[0]
+            return tf.where(tf.reshape(asleep, (-1, *[1] * (slope.shape.rank - 1))), other, slope)
+
+        if waking:
+            slope = tf.cond(tf.reduce_any(asleep), woken, lambda: slope)
+        else:
+            go &= ~tf.reduce_any(asleep)
+
+        change, memory = rule(slope, (mean, square), number)
+        before, after = (number, numbers, mean, square), (number + 1, numbers + rate * change)
+        went = [tf.where(go, *pair) for pair in zip((*after, *memory), before, strict=True)]
+        *_, own, any_way = seen
+        any_way |= tf.not_equal(_total(slope), 0) if waking else ~asleep
+        return go, *went, worth, steepness, own | ~asleep, any_way
+
+    nothing = tf.zeros(tf.shape(start)[0])
+    begun = first, numbers, *memory, nothing, nothing, nothing > 0, nothing > 0
+    _, number, numbers, *others = tf.while_loop(
+        lambda go, number, *_: go & (number < last), step, (True, *begun)
     )
-    return picture(numbers), numbers, *memory
+    return picture(numbers), numbers, *others[:2], number, *others[2:]
+
+
+def _total(slope):
+    """Return the sum of absolute values of each image: 0 only where all of them are."""
+    return tf.reduce_sum(tf.abs(slope), tuple(range(1, slope.shape.rank)))

@@ -8,6 +8,7 @@ function of the output at that place that gives one value per image. So
 is an objective. (Olah et al., Feature Visualization, 2017)
 """
 
+import operator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -71,9 +72,32 @@ class Objective:
         return weights, np.array(columns, np.int32).reshape(len(columns), count)
 
 
-def target_class(index):
-    """Return the objective "this class's logit"; `index` is an int or one per image."""
-    return _term(SCORES, _at_index, index)
+def target_class(index, against=None):
+    """Return the objective "this class's logit", or how far it is above the others.
+
+    Arguments:
+        index: an int, or one per image.
+        against: None for the logit; "rest" for the log-odds, the logit less the log of the summed
+            exponentials of all other logits; an int, or one per image, for the logit less that
+            class's. It decides why a network would say this class, and not another.
+
+    Raises ValueError for a class against itself.
+    """
+    if against is None:
+        return _term(SCORES, _at_index, index)
+    if isinstance(against, str):
+        if against != "rest":
+            raise ValueError(f'against must be None, "rest" or a class, not {against!r}')
+        return _term(SCORES, _margin, index)
+    objective = _term(SCORES, _difference, index, against)
+    if np.any(np.equal(*objective.terms[0].at)):
+        raise ValueError(f"against={against!r} is the class itself: the difference is always 0")
+    return objective
+
+
+def margin(index):
+    """Return the objective `target_class(index, against="rest")`; for two classes, the margin."""
+    return target_class(index, "rest")
 
 
 def _at_index(output, index):
@@ -81,15 +105,16 @@ def _at_index(output, index):
     return tf.gather(output, index, axis=1, batch_dims=1)
 
 
-def margin(index):
-    """Return the objective "this class's logit minus the log-sum-exp of all others"."""
-    return _term(SCORES, _margin, index)
-
-
 def _margin(scores, index):
+    if scores.shape[1] < 2:
+        raise ValueError('against="rest": the network has no other class')
     own = tf.one_hot(index, scores.shape[1], True, False)
     others = tf.reduce_logsumexp(tf.where(own, -np.inf, scores), axis=1)
     return _at_index(scores, index) - others
+
+
+def _difference(scores, index, against):
+    return _at_index(scores, index) - _at_index(scores, against)
 
 
 def channel(layer, index):
@@ -213,5 +238,14 @@ def measured(place, measure):
 
 
 def _term(place, measure, *at):
-    numbers = tuple(int(n) if np.ndim(n) == 0 else tuple(int(i) for i in n) for n in at)
-    return Objective((Term(1.0, place, measure, numbers),))
+    return Objective((Term(1.0, place, measure, tuple(map(_whole, at))),))
+
+
+def _whole(number):
+    """Return an int, or a tuple of ints for a sequence; TypeError for anything else."""
+    try:
+        return (
+            operator.index(number) if np.ndim(number) == 0 else tuple(map(operator.index, number))
+        )
+    except TypeError:
+        raise TypeError(f"give a whole number, or one per image, not {number!r}") from None
