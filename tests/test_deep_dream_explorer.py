@@ -147,6 +147,105 @@ def test_a_new_dream_begins_when_the_one_before_has_ended_and_shows_only_its_own
     assert explorer.set(layer="block1_conv1").endswith("stopped, 0 of 2 frames")
 
 
+def states(explorer):
+    """Which of the buttons, and the slider for the moment, can be used."""
+    controls = {**explorer.buttons, "moment": explorer.controls["moment"]}
+    return {name for name, control in controls.items() if not control.disabled}
+
+
+def frame_is_made(explorer, go, number):
+    go.release()
+    while explorer.bar.value < number:
+        assert explorer._latest.thread.is_alive()
+        explorer._latest.thread.join(0.01)
+
+
+def test_only_what_can_do_something_can_be_pressed(explorer, slow):
+    go, _ = slow
+    explorer.set(steps=12)
+    assert states(explorer) == {"dream"}
+    explorer.buttons["dream"].click()
+    assert states(explorer) == {"stop"}  # nothing to look back at yet, nothing to save
+    frame_is_made(explorer, go, 1)
+    assert states(explorer) == {"stop", "moment"}
+    explorer.buttons["stop"].click()
+    assert states(explorer) == {"dream", "save film", "moment"}
+    go.release()
+    explorer.wait(LONG)
+    explorer.buttons["dream"].click()
+    for _ in range(6):
+        go.release()
+    assert explorer.wait(LONG).endswith("dreamt, 6 of 6 frames")
+    assert states(explorer) == {"save film", "moment"}  # the same dream again would be the same
+    explorer.set(strength=9)
+    assert states(explorer) == {"dream"}
+    explorer.set(strength=5)
+    assert states(explorer) == {"save film", "moment"}
+
+
+def test_after_a_problem_it_can_be_tried_again(explorer):
+    explorer.set(channel=200)
+    dreamt(explorer)
+    assert states(explorer) == {"dream"}
+
+
+def test_a_dream_is_seen_wherever_the_slider_for_the_moment_was_left(explorer, slow, photo):
+    go, _ = slow
+    explorer.set(moment=0)
+    explorer.dream()
+    frame_is_made(explorer, go, 1)
+    assert explorer.controls["moment"].value == 100
+    assert (shown(explorer) == 1).all()  # the first frame, and not the photo
+    explorer.set(moment=0)  # looking back while it goes on
+    assert np.array_equal(shown(explorer), enlarge(photo))
+    go.release()
+    assert explorer.wait(LONG).endswith("dreamt, 2 of 2 frames, seen at frame 0")
+
+
+def test_a_slider_moved_while_it_dreams_says_what_goes_on_unseen(explorer, slow, photo):
+    go, _ = slow
+    explorer.dream()
+    frame_is_made(explorer, go, 1)
+    label = explorer.set(layer="block3_conv1")
+    assert label == (
+        "block3_conv1, all channels: press dream. Still dreaming: block2_conv1, all channels, "
+        "1 of 2 frames; stop ends it, dream replaces it"
+    )
+    assert np.array_equal(shown(explorer), enlarge(photo))
+    assert states(explorer) == {"dream", "stop"}
+    assert (explorer.bar.value, explorer.bar.max) == (1, 2)  # of the one that goes on
+    go.release()
+    assert explorer.wait(LONG) == "block3_conv1, all channels: press dream"
+    assert states(explorer) == {"dream"} and explorer.bar.value == 0
+    assert explorer.set(layer="block2_conv1").endswith("dreamt, 2 of 2 frames")
+    assert (shown(explorer) == 2).all()
+
+
+def test_a_finished_film_is_not_replaced(explorer, slow, tmp_path):
+    go, _ = slow
+    explorer._film = tmp_path / "dream.gif"
+    go.release()
+    go.release()
+    dreamt(explorer)
+    explorer.buttons["save film"].click()
+    explorer.set(steps=40)
+    explorer.dream()
+    explorer.save_film()
+    assert explorer.label.text == "There is no film to save yet: press dream first."
+    frame_is_made(explorer, go, 1)
+    explorer.save_film()
+    assert explorer.label.text.startswith("The film is not saved: the dream goes on.")
+    assert [path.name for path in tmp_path.iterdir()] == ["dream.gif"]
+    explorer.stop()
+    explorer.buttons["save film"].click()
+    says = f"Saved 2 frames in {tmp_path / 'dream_2.gif'} (stopped: 21 were wanted)"
+    assert explorer.label.text == says
+    for name, frames in (("dream.gif", 3), ("dream_2.gif", 2)):
+        with Image.open(tmp_path / name) as film:
+            assert film.n_frames == frames
+    go.release()
+
+
 def test_what_goes_wrong_is_said_and_the_next_dream_is_dreamt(explorer):
     explorer.set(channel=200)
     assert "no dream, for there is no channel 200 in 'block2_conv1'" in dreamt(explorer)
@@ -173,10 +272,14 @@ def test_your_own_photo_is_cropped_and_dreamt_and_what_is_no_photo_is_named(expl
     before = shown(explorer)
     assert before.shape == enlarge(photo).shape and not np.array_equal(before, enlarge(photo))
     assert dreamt(explorer).endswith("dreamt, 2 of 2 frames")
-    assert not np.array_equal(shown(explorer), before)
+    dream = shown(explorer)
+    assert not np.array_equal(dream, before)
     explorer.controls["upload"].value = upload(b"no picture at all")
     assert "cannot use the picture" in explorer.label.text
-    assert np.array_equal(shown(explorer), enlarge(photo))
+    assert "The photo before is kept." in explorer.label.text
+    assert np.array_equal(shown(explorer), dream)
+    explorer.set(strength=9)
+    assert np.array_equal(shown(explorer), before)
 
 
 def test_where_no_widget_can_be_the_dream_is_a_picture(explorer):

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -19,7 +20,8 @@ def deep_dream(network, photo, layer=None, frames_in="dream.gif"):
     """Return an explorer that dreams on a photo with a network, at the push of a button.
 
     `photo` is uint8 (H, W, 3); an upload replaces it, cropped to the same size. `layer` is the
-    first to dream with, by default two thirds of the way up; films are saved as `frames_in`.
+    first to dream with, by default two thirds of the way up. Films are saved as `frames_in`, or
+    beside it under a number where there is one already.
     """
     return Dreamer(network, photo, layer, frames_in)
 
@@ -28,28 +30,41 @@ def deep_dream(network, photo, layer=None, frames_in="dream.gif"):
 class Dream:
     """One dream: its frames so far, whether it has been told to stop, and what went wrong.
 
-    `photo` and each of the frames are an image uint8 (H, W, 3) and the PNG that shows it.
+    `asked` says in words what is dreamt. `photo` and each of the frames are an image uint8
+    (H, W, 3) and the PNG that shows it.
     """
 
     photo: tuple = field(repr=False)
     total: int
+    asked: str
     frames: list = field(default_factory=list, repr=False)
     told: threading.Event = field(default_factory=threading.Event, repr=False)
     thread: threading.Thread | None = None
     problem: str = ""
+
+    @property
+    def runs(self):
+        """Whether it goes on, neither ended nor told to stop."""
+        return not self.told.is_set()
+
+    @property
+    def made(self):
+        """How far it is, in words."""
+        return f"{len(self.frames)} of {self.total} frames"
 
 
 class Dreamer(Explorer):
     """An explorer for slow images: a thread dreams, and a button stops it.
 
     Only one thread dreams at a time: a new dream tells the previous one to stop, and waits for its
-    end. A stopped dream shows no further frame. The buttons' functions can be called from code.
+    end. A stopped dream shows no further frame. The buttons' functions can be called from code; a
+    button or slider that can do nothing at the moment is disabled.
     """
 
     def __init__(self, network, photo, layer=None, frames_in="dream.gif"):
         self._network, self._first, self._film = network, _framed(np.asarray(photo)), frames_in
         self._lock, self._dreams, self._latest = threading.RLock(), OrderedDict(), None
-        self._upload = None, self._first, ""
+        self._upload, self._photo, self._problem = None, (None, self._first), ""
         layers = networks.layer_names(network)
         layer = layers[round(0.67 * (len(layers) - 1))] if layer is None else layer
         self.bar = widgets.IntProgress(value=0, min=0, max=1, description="progress")
@@ -76,9 +91,8 @@ class Dreamer(Explorer):
             before, settings = self._latest, self._settings()
             if before is not None:
                 before.told.set()
-            photo, _ = self._photo(settings["upload"])
             total = settings["octaves"] * -(-settings["steps"] // EVERY)
-            key, dream = tuple(settings.values()), Dream(photo, total)
+            key, dream = tuple(settings.values()), Dream(self._photo[1], total, _asked(settings))
             self._latest = self._dreams[key] = dream
             self._dreams.move_to_end(key)
             while len(self._dreams) > KEPT_DREAMS:
@@ -86,6 +100,7 @@ class Dreamer(Explorer):
             work = dict(target=self._run, args=(dream, settings, before), name="deep dream")
             dream.thread = threading.Thread(**work)
             dream.thread.start()
+            self.controls["moment"].value = 100  # show what is being dreamt, as it comes
             self._update()
 
     def stop(self):
@@ -102,36 +117,49 @@ class Dreamer(Explorer):
         return self.label.text
 
     def save_film(self, path=None):
-        """Save the frames of the dream shown as an animated GIF; the label says where."""
+        """Save the frames of the dream shown as an animated GIF; the label says where.
+
+        Without a path, no film is replaced: the second is saved as dream_2.gif, and so on. A dream
+        that goes on is not saved: stop it, or wait.
+        """
         with self._lock:
             dream = self._dreams.get(tuple(self._settings().values()))
             frames = [] if dream is None else [dream.photo[0], *(f for f, _ in dream.frames)]
         if len(frames) < 2:
             self.label.say("There is no film to save yet: press dream first.")
-            return
+        elif dream.runs:
+            self.label.say("The film is not saved: the dream goes on. Wait, or press stop first.")
+        else:
+            self._save(dream, frames, path)
+
+    def _save(self, dream, frames, path):
+        path = _free(Path(self._film)) if path is None else path
         try:
-            dreaming.save_gif(path := path or self._film, frames)
+            dreaming.save_gif(path, frames)
         except (OSError, ValueError) as error:
             self.label.say(f"The film is not saved. {error}")
         else:
-            self.label.say(f"Saved {len(frames)} frames in {path}")
+            part = "" if len(frames) > dream.total else f" (stopped: {dream.total + 1} were wanted)"
+            self.label.say(f"Saved {len(frames)} frames in {path}{part}")
 
     def _settings(self):
+        """Return the controls' values, and as upload the last one that is a photo, or None."""
         values = self.values()
         del values["moment"]
-        return values
+        if values["upload"] != self._upload:
+            self._upload, self._problem = values["upload"], ""
+            self._photo = self._read(values["upload"])
+        return values | {"upload": self._photo[0]}
 
-    def _photo(self, upload):
-        """Return what to dream on, framed, and what is wrong with the upload, if anything."""
-        if upload != self._upload[0]:
-            picture, problem = self._first, ""
-            if upload is not None:
-                try:
-                    picture = _framed(photos.read(upload, self._first[0].shape[:2]))
-                except ValueError as error:
-                    problem = f"{error} Still showing the picture before. "
-            self._upload = upload, picture, problem
-        return self._upload[1:]
+    def _read(self, upload):
+        """Return an upload and its picture, framed, or those before where it is no photo."""
+        if upload is None:
+            return None, self._first
+        try:
+            return upload, _framed(photos.read(upload, self._first[0].shape[:2]))
+        except ValueError as error:
+            self._problem = f"{error} The photo before is kept. "
+            return self._photo
 
     def _run(self, dream, settings, before):
         """Dream in a thread of its own: add frame after frame until told to stop."""
@@ -164,17 +192,28 @@ class Dreamer(Explorer):
 
     def _update(self, _change=None):
         with self._lock:
-            settings, moment = self._settings(), self.controls["moment"].value
-            photo, problem = self._photo(settings["upload"])
-            dream = self._dreams.get(tuple(settings.values()))
-            frames = [photo, *(dream.frames if dream else ())]
-            number = round(moment / 100 * (len(frames) - 1))
-            layer, channel = settings["layer"], settings["channel"]
-            asked = f"{layer}, {'all channels' if channel < 0 else f'channel {channel}'}"
+            settings, moment = self._settings(), self.controls["moment"]
+            dream, last = self._dreams.get(tuple(settings.values())), self._latest
+            frames = [self._photo[1], *(dream.frames if dream else ())]
+            number = round(moment.value / 100 * (len(frames) - 1))
             seen = "" if number == len(frames) - 1 else f", seen at frame {number}"
+            going = last is not None and last.runs
+            unseen = ""
+            if going and last is not dream:
+                unseen = (
+                    f". Still dreaming: {last.asked}, {last.made}; stop ends it, dream replaces it"
+                )
             self.image.value = frames[number][1]
-            self.label.say(f"{problem}{asked}: {_state(dream)}{seen}")
-            self.bar.max, self.bar.value = (dream.total, len(dream.frames)) if dream else (1, 0)
+            self.label.say(f"{self._problem}{_asked(settings)}: {_state(dream)}{seen}{unseen}")
+            counted = last if going else dream
+            self.bar.max, self.bar.value = (
+                (counted.total, len(counted.frames)) if counted else (1, 0)
+            )
+            done = dream is not None and len(dream.frames) == dream.total
+            self.buttons["dream"].disabled = done or (going and last is dream)
+            self.buttons["stop"].disabled = not going
+            self.buttons["save film"].disabled = len(frames) < 2 or dream.runs
+            moment.disabled = len(frames) < 2
 
 
 def _framed(picture):
@@ -182,13 +221,27 @@ def _framed(picture):
     return picture, png(enlarge(picture))
 
 
+def _asked(settings):
+    """Return in words what is to be dreamt."""
+    channel = settings["channel"]
+    return f"{settings['layer']}, {'all channels' if channel < 0 else f'channel {channel}'}"
+
+
 def _state(dream):
     """Return in words how far a dream is."""
     if dream is None:
         return "press dream"
-    made = f"{len(dream.frames)} of {dream.total} frames"
     if dream.problem:
         return f"no dream, for {dream.problem}"
     if len(dream.frames) == dream.total:
-        return f"dreamt, {made}"
-    return f"stopped, {made}" if dream.told.is_set() else f"dreaming, {made}"
+        return f"dreamt, {dream.made}"
+    return f"{'dreaming' if dream.runs else 'stopped'}, {dream.made}"
+
+
+def _free(path):
+    """Return a path, with a number if there is a file of that name already."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}_{number}")
+    return free
