@@ -275,11 +275,13 @@ def test_your_own_photo_is_cropped_and_dreamt_and_what_is_no_photo_is_named(expl
     dream = shown(explorer)
     assert not np.array_equal(dream, before)
     explorer.controls["upload"].value = upload(b"no picture at all")
-    assert "cannot use the picture" in explorer.label.text
-    assert "The photo before is kept." in explorer.label.text
+    said = explorer.notice.text
+    assert " is not shown: " in said and said.endswith(". The photo before it stays.")
     assert np.array_equal(shown(explorer), dream)
     explorer.set(strength=9)
-    assert np.array_equal(shown(explorer), before)
+    assert np.array_equal(shown(explorer), before) and explorer.notice.text == said
+    explorer.controls["upload"].value = upload(png(mine))
+    assert not explorer.notice.text
 
 
 def test_where_no_widget_can_be_the_dream_is_a_picture(explorer):
@@ -289,3 +291,11 @@ def test_where_no_widget_can_be_the_dream_is_a_picture(explorer):
     assert metadata[kind]["alt"].startswith("Deep dream explorer: block2_conv1")
     assert bundle["text/plain"].startswith("Deep dream explorer: upload, layer, channel, octaves")
     assert Image.open(io.BytesIO(explorer.image.value)).size == (576, 384)
+
+
+def test_what_cannot_dream_is_said_at_once(network, photo):
+    flat = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="has no convolution to dream with"):
+        explorers.deep_dream(flat, photo)
+    with pytest.raises(ValueError, match="must be uint8"):
+        explorers.deep_dream(network, photo / 255)

@@ -9,7 +9,16 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers import dreaming, networks, photos
-from helpers.explorers.explorer import Explorer, enlarge, layer_slider, png, slider
+from helpers.explorers.explorer import (
+    Explorer,
+    checked,
+    enlarge,
+    first_line,
+    layer_slider,
+    png,
+    slider,
+    uploaded,
+)
 
 EVERY = 4  # steps between frames
 KEPT_DREAMS = 4  # dreams that an explorer caches, each with all its frames
@@ -62,10 +71,12 @@ class Dreamer(Explorer):
     """
 
     def __init__(self, network, photo, layer=None, frames_in="dream.gif"):
-        self._network, self._first, self._film = network, _framed(np.asarray(photo)), frames_in
+        layers = networks.layer_names(network)
+        if not layers:
+            raise ValueError(f"The network {network.name!r} has no convolution to dream with.")
+        self._network, self._first, self._film = network, _framed(checked([photo])[0]), frames_in
         self._lock, self._dreams, self._latest = threading.RLock(), OrderedDict(), None
         self._upload, self._photo, self._problem = None, (None, self._first), ""
-        layers = networks.layer_names(network)
         layer = layers[round(0.67 * (len(layers) - 1))] if layer is None else layer
         self.bar = widgets.IntProgress(value=0, min=0, max=1, description="progress")
         names = ("dream", "stop", "save film")
@@ -143,23 +154,23 @@ class Dreamer(Explorer):
             self.label.say(f"Saved {len(frames)} frames in {path}{part}")
 
     def _settings(self):
-        """Return the controls' values, and as upload the last one that is a photo, or None."""
+        """Return the controls' values, with the last upload that is a photo, without the moment."""
+        name, content = uploaded(self.controls["upload"].value)
+        if content != self._upload:
+            self._upload, self._problem = content, ""
+            try:
+                self._photo = content, self._framed_photo(content)
+            except ValueError as error:
+                said = first_line(error).rstrip(". ")
+                self._problem = f"{name} is not shown: {said}. The photo before it stays."
         values = self.values()
         del values["moment"]
-        if values["upload"] != self._upload:
-            self._upload, self._problem = values["upload"], ""
-            self._photo = self._read(values["upload"])
         return values | {"upload": self._photo[0]}
 
-    def _read(self, upload):
-        """Return an upload and its picture, framed, or those before where it is no photo."""
-        if upload is None:
-            return None, self._first
-        try:
-            return upload, _framed(photos.read(upload, self._first[0].shape[:2]))
-        except ValueError as error:
-            self._problem = f"{error} The photo before is kept. "
-            return self._photo
+    def _framed_photo(self, content):
+        if content is None:
+            return self._first
+        return _framed(photos.read(content, self._first[0].shape[:2]))
 
     def _run(self, dream, settings, before):
         """Dream in a thread of its own: add frame after frame until told to stop."""
@@ -184,7 +195,7 @@ class Dreamer(Explorer):
                     dream.frames.append(framed)
                     self._update()
         except Exception as error:  # a thread has no caller, so the label reports the error
-            dream.problem = f"{error}".partition("\n")[0] or type(error).__name__
+            dream.problem = first_line(error)
         finally:
             with self._lock:
                 dream.told.set()
@@ -204,7 +215,8 @@ class Dreamer(Explorer):
                     f". Still dreaming: {last.asked}, {last.made}; stop ends it, dream replaces it"
                 )
             self.image.value = frames[number][1]
-            self.label.say(f"{self._problem}{_asked(settings)}: {_state(dream)}{seen}{unseen}")
+            self.warn(self._problem)
+            self.label.say(f"{_asked(settings)}: {_state(dream)}{seen}{unseen}")
             counted = last if going else dream
             self.bar.max, self.bar.value = (
                 (counted.total, len(counted.frames)) if counted else (1, 0)
