@@ -7,7 +7,7 @@ import numpy as np
 from helpers import drawn, perturbation, saliency
 from helpers.exercises.answers import array, called, choice, picture
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
-from helpers.metrics import Forgetful, own_weights, rank_correlation
+from helpers.metrics.sanity import Forgetful, own_weights, rank_correlation
 from helpers.networks import predict
 
 BROKEN = 8  # the test picture that the last question is about
