@@ -262,6 +262,9 @@ def test_a_dollar_is_a_dollar_and_an_axis_still_has_its_powers_of_ten():
     axis.set(xscale="log", xlim=(1, 1000))
     axis.plot([1, 1000], [1, 2])
     pixels(figure)
+    axis.set_yticks((1, 1.5, 2), ("none", 1, 2.5))  # numbers are names as well
+    pixels(figure)
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["none", "1", "2.5"]
     labels = [label for label in axis.get_xticklabels() if "10^{2}" in label.get_text()]
     assert labels and all(label.get_parse_math() for label in labels)
 

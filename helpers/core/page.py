@@ -76,7 +76,9 @@ STYLE = """
 .jupyter-widgets-disconnected :is(.widget-inline-hbox, button) {pointer-events: none; opacity: 0.5}
 .course-explorer.jupyter-widgets-disconnected::before,
 .course-explorer .jupyter-widgets-disconnected::before {content: none}
-.course-explorer .widget-readout {max-width: 150px; white-space: nowrap}
+.course-explorer .widget-hslider {flex-wrap: wrap; height: auto}
+.course-explorer .slider-container {flex: 1 1 60px}
+.course-explorer .widget-readout {flex: none; max-width: 100%%; white-space: nowrap}
 .course-explorer .widget-dropdown > select {background-image: url("%(arrow)s")}
 [data-jp-theme-light="false"] .course-picture {%(card)s}
 """

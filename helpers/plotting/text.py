@@ -126,8 +126,8 @@ def _cut(text, room):
 
 
 def _formatted(format_ticks, values):
-    labels = [[fit(line, LONGEST) for line in label.split("\n")] for label in format_ticks(values)]
-    return [drawable("\n".join(lines)) for lines in labels]
+    labels = [str(label).split("\n") for label in format_ticks(values)]
+    return [drawable("\n".join(fit(line, LONGEST) for line in lines)) for lines in labels]
 
 
 @lru_cache(maxsize=32)

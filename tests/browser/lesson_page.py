@@ -43,12 +43,11 @@ WORDS = """
 const outputs = notebook.node.querySelectorAll('.jp-OutputArea-output');
 return Array.from(outputs, output => output.textContent).join('\\n');
 """
-# The models of the explorers: outputs that have a widget and a picture for where none can show.
+# The models of the explorers, the only widgets that lessons show.
 MODELS = """
 const kind = 'application/vnd.jupyter.widget-view+json';
 return code.flatMap(c => c.model.outputs.toJSON()).map(o => o.data || {})
-    .filter(data => data[kind] && (data['image/png'] || data['image/jpeg']))
-    .map(data => data[kind].model_id);
+    .filter(data => data[kind]).map(data => data[kind].model_id);
 """
 # A picture's bytes as a number in hexadecimal, or nothing while another one is on its way.
 PICTURE = """
