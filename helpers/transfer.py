@@ -24,9 +24,7 @@ HEAD_RECIPE = 1  # increase it whenever the same pictures would give a different
 BATCH, RATE = 16, 3e-4  # of fine-tuning
 ENOUGH = 0.02  # fine-tuning stops when an epoch's loss is below this
 KEYS = ("how", "frozen", "count", "seed")  # that identify a measured run
-
-# VGG16 for the photos world
-LAYER, DENSE = "block5_pool", ("fc", "scores")
+LAYER, DENSE = "block5_pool", ("fc", "scores")  # of VGG16 for the photos world
 EPOCHS, DENSE_RATE, TUNING_EPOCHS, TUNING_RATE = 8, 1e-4, 4, 1e-5
 VGG16_RECIPE = 1  # increase it whenever the same pictures would give a different network
 
@@ -78,8 +76,8 @@ def class_count(network):
 def head_features(network, images):
     """Return the features, float32 (N, D), that a new head is put on.
 
-    They are the input of the network's last layer with weights, averaged over the picture if they
-    are a map. Raises ValueError for images (N, H, W, 3) that do not fit the network.
+    They are the input of the layer that `head_path` names, else the network's output, averaged
+    over the picture if they are a map. Raises ValueError for images (N, H, W, 3) that do not fit.
     """
     networks.check_images(network, images[:1])
     return outputs(keras.Model(*_features(network)), images, batch_size=32, label="features")
@@ -89,8 +87,10 @@ def fit_head(features, labels):
     """Fit a linear head on features: {"kernel": (D, classes), "bias": (classes,)}, float32.
 
     Logistic regression on standardized features, with equally weighted classes. The standardization
-    is folded into the weights. features: (N, D). labels: int (N,), 0 to classes - 1.
+    is folded into the weights. features: (N, D). labels: int (N,), 0 to classes - 1, each given.
     """
+    if missing := sorted(set(range(np.max(labels) + 1)) - set(np.asarray(labels).tolist())):
+        raise ValueError(f"the labels {missing} have no examples; a head needs some of each class")
     from sklearn.linear_model import LogisticRegression  # here: a cached head needs none
     from sklearn.preprocessing import StandardScaler
 
@@ -117,8 +117,7 @@ def attach_head(network, kernel, bias):
             f"the network {network.name!r} has {features.shape[-1]} features; "
             f"a kernel {kernel.shape} and a bias {bias.shape} do not fit"
         )
-    name = _free_name(network, "scores")
-    dense = keras.layers.Dense(len(bias), dtype="float32", name=name)
+    dense = keras.layers.Dense(len(bias), dtype="float32", name=_free_name(network, "scores"))
     headed = keras.Model(image, dense(features), name=network.name)
     dense.set_weights([kernel, bias])
     return headed
@@ -135,17 +134,40 @@ def _features(network):
     return image, features
 
 
-def _image_and_map(network):
-    """Return the symbolic image and the input of the last layer with weights, else the output."""
+def head_path(network, alone=True):
+    """Return the networks that lead to the layer that a new head replaces, and that layer, a list.
+
+    It is the last layer with weights, if that is a Dense or a convolution of 1x1. The list is empty
+    if there is none, as in a network that ends in a map, has an only layer or is subclassed.
+    """
+    if not getattr(network, "inputs", None) or len(network.outputs[0].shape) > 2:
+        return []
+    weighted = [layer for layer in network.layers if layer.weights]
+    last, alone = weighted[-1] if weighted else None, alone and len(weighted) < 2
+    if isinstance(last, keras.Model):
+        within = head_path(last, alone)
+        return within and [last, *within]
+    dense = isinstance(last, keras.layers.Dense) or set(getattr(last, "kernel_size", (0,))) == {1}
+    return [last] if dense and not alone else []
+
+
+def _image_and_map(network, path=None):
+    """Return the symbolic image and the input of the head, else the output."""
     if not getattr(network, "inputs", None):  # subclassed: it cannot be split
         image = keras.Input((*image_size(network), 3), name="image")
         return image, network(image)
-    image, output = network.inputs[0], network.outputs[0]
-    weighted = [layer for layer in network.layers if layer.weights]
-    headless = len(output.shape) > 2  # it ends in a map: there is no head to remove
-    if headless or len(weighted) < 2 or isinstance(weighted[-1], keras.Model):
-        return image, output
-    return image, weighted[-1].input
+    inner, *path = (path or head_path(network)) or [None]
+    if not path:
+        return network.inputs[0], inner.input if inner else network.outputs[0]
+    base, given = keras.Model(*_image_and_map(inner, path), name=inner.name), []
+
+    def call(layer, *args, **options):
+        given.extend(args[:1] if layer is inner else ())
+        return layer(*args, **options)
+
+    whole = keras.Model(network.inputs, network.outputs)  # of a Sequential, too, the graph
+    twin = keras.models.clone_model(whole, clone_function=lambda own: own, call_function=call)
+    return twin.inputs[0], base(given[-1])
 
 
 def _free_name(network, name):

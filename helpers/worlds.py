@@ -5,6 +5,7 @@ in either. Whatever takes time is computed on first use and cached.
 """
 
 import functools
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from helpers.core.progress import progress
 
 NAMES = ("drawn", "photos")
 PER_CLASS, PER_OTHER_KIND = 600, 400  # drawn pictures to train on
+CHECKED = 40  # test pictures that tell whether a network's outputs stand for the classes
+NAMED = 20  # classes that a message names
+log = logging.getLogger("helpers")  # runtime.setup prints these messages
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,11 +116,14 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
         cache: a folder for downloaded and computed files; COURSE_CACHE.
         mirror: an address or a folder to download from; COURSE_MIRROR.
 
-    The photos world uses VGG16, downloaded on first use, unless a network is given. If that was
-    trained for other classes, a new head is fitted on its features (`transfer.fit_head`).
+    The photos world uses VGG16, downloaded on first use, unless a network is given. If that has
+    another number of classes, a new head is fitted on its features (`transfer.fit_head`). What is
+    found, left out, replaced or guessed is logged once, with counts (`photos.find`).
     Raises ValueError for an unknown name, a network that does not fit or a folder without labels,
     FileNotFoundError for a missing network file, and DownloadError for a failed download.
     """
+    if not name and not os.environ.get("COURSE_WORLD") and os.environ.get("COURSE_PHOTOS"):
+        log.warning("COURSE_PHOTOS is not used in the drawn world: set COURSE_WORLD=photos for it.")
     name = name or os.environ.get("COURSE_WORLD") or NAMES[0]
     if name not in NAMES:
         raise ValueError(f"unknown world {name!r}; choose one of {', '.join(NAMES)}")
@@ -193,6 +200,7 @@ def _photo_world(path, folder, cache_folder, mirror):
         subset = photographs.oxford_pets.fetch(cache_folder, mirror)
         names, parts = photographs.pet_archives.CLASS_NAMES, photographs.oxford_pets.PART_NAMES
         load = functools.partial(photographs.oxford_pets.load, subset, size=size)
+    fits = path is None or _fits(base, path.name, names)
 
     def content():
         if not folder:
@@ -205,7 +213,8 @@ def _photo_world(path, folder, cache_folder, mirror):
         if path is None:
             key = cache.digest(weights, content())
             return transfer.classifier(weights, world, size[0], key, kept)
-        if transfer.class_count(base) == len(names):
+        if fits:
+            _check_order(base, path.name, names, world.test)
             return base
 
         def fit():
@@ -216,3 +225,61 @@ def _photo_world(path, folder, cache_folder, mirror):
         return transfer.attach_head(base, **cache.arrays(kept / f"head-{key}.npz", fit))
 
     return World("photos", names, parts, lambda part: Split(*load(part)), network)
+
+
+def _fits(network, file, names):
+    """Say which output of a network stands for which class, or what replaces them.
+
+    Returns whether the network has as many classes as there are names.
+    """
+    from helpers import transfer  # here: it loads TensorFlow
+
+    count, head = transfer.class_count(network), transfer.head_path(network)
+    if count == len(names):
+        outputs = [f"{number} {name}" for number, name in enumerate(names[:NAMED])]
+        more = f" and so on to {count - 1} {names[-1]}" if names[NAMED:] else ""
+        log.info("The outputs of %s stand for %s%s.", file, ", ".join(outputs), more)
+        return True
+    has = f"{count:,} classes" if count else "no classes of its own"
+    below = "on top of its output: no classifier was found to take off"
+    if head:
+        below = f"in place of its layer {head[-1].name!r}"
+    log.warning(
+        "%s has %s, the pictures have %d (%s): it is used as a base, and a new head of %d outputs "
+        "is fitted %s.",
+        file, has, len(names), ", ".join(names[:NAMED]) + ", ..." * (len(names) > NAMED),
+        len(names), below,
+    )  # fmt: skip
+    return False
+
+
+def _check_order(network, file, names, test):
+    """Warn if a network does not know the classes, or knows them in another order.
+
+    Ten pictures of each class would be enough for two; with many classes too few say nothing.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    from helpers import networks  # here: it loads TensorFlow
+
+    labels = np.asarray(test.labels[:CHECKED])
+    if len(labels) < 4 * len(names):
+        return
+    said = networks.predict(network, test.images[: len(labels)]).argmax(axis=1)
+    table = np.zeros((len(names), len(names)), int)
+    np.add.at(table, (said, labels), 1)
+    right, chance = int(np.trace(table)), len(labels) / len(names)
+    best = linear_sum_assignment(-table)
+    if table[best].sum() >= max(right + 0.3 * len(labels), 1.5 * chance):
+        order = ", ".join(f"{output} {names[best[1][output]]}" for output in range(len(names)))
+        log.warning(
+            "%s is right about %d of %d test pictures, but about %d if its outputs stand for %s: "
+            "name the folders so that their alphabetical order is that of the network.",
+            file, right, len(labels), table[best].sum(), order,
+        )  # fmt: skip
+    elif right <= chance + np.sqrt(chance):
+        log.warning(
+            "%s is right about %d of %d test pictures, and guessing about %.0f: was it trained on "
+            "these classes, and does it take pictures in 0-255?",
+            file, right, len(labels), chance,
+        )  # fmt: skip

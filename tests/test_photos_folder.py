@@ -1,10 +1,9 @@
-"""Photos: every layout found, every kind of picture read right, everything else named."""
+"""Photos in folders: every layout found, and whatever is left out or guessed is said."""
 
-import io
-import subprocess
-import sys
+import logging
+import os
 import warnings
-from pathlib import Path
+import zipfile
 
 import numpy as np
 import pytest
@@ -12,26 +11,13 @@ from PIL import Image
 
 from helpers.photos import folder as photos
 
-RED, BLUE, WHITE = (200, 30, 30), (30, 30, 200), (255, 255, 255)
+RED, BLUE = (200, 30, 30), (30, 30, 200)
 
 
 def paint(path, colour=RED, size=(40, 30)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path)
     return path
-
-
-def encoded(image, form, **options):
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
-
-
-def two_halves(width=64, height=48):
-    """Return a picture that is red above and blue below, so that up is known."""
-    pixels = np.full((height, width, 3), RED, np.uint8)
-    pixels[height // 2 :] = BLUE
-    return Image.fromarray(pixels)
 
 
 def assert_colour(pixels, colour, tolerance=6):
@@ -154,156 +140,178 @@ def test_train_and_test_must_have_the_same_classes(tmp_path):
         photos.find(tmp_path)
 
 
-# Reading
+# What is said
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation):
-    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what the camera did, Image.Transpose
-    image = two_halves()
-    if orientation in undo:
-        image = image.transpose(Image.Transpose(undo[orientation]))
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    pixels = photos.read(encoded(image, "JPEG", exif=exif, quality=95), 32)
-    assert_colour(pixels[:13], RED)
-    assert_colour(pixels[-13:], BLUE)
+def noise(folder, *names, count=4):
+    """Write pictures that all differ; a * in a name stands for the numbers 0 to count - 1."""
+    rng = np.random.default_rng(len(names))
+    for name in names:
+        for number in range(count if "*" in name else 1):
+            path = folder / name.replace("*", str(number))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            image = Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8))
+            image.save(path, "PPM" if path.suffix == ".ppm" else "JPEG")
+    return folder
 
 
-def test_colour_spaces_become_rgb():
-    image = two_halves()
-    grey = photos.read(encoded(image.convert("L"), "JPEG"), 32)
-    assert grey.shape == (32, 32, 3) and np.ptp(grey.astype(int), axis=-1).max() == 0
-    for pixels in (
-        photos.read(encoded(image.convert("CMYK"), "JPEG", quality=95), 32),
-        photos.read(encoded(image.convert("CMYK"), "TIFF"), 32),
-        photos.read(encoded(image.quantize(8), "PNG"), 32),
-        photos.read(encoded(image, "WEBP", lossless=True), 32),
-        photos.read(encoded(image, "BMP"), 32),
-        photos.read(encoded(image.quantize(8), "GIF"), 32),
+def found(caplog, folder, **options):
+    """Return a listing and its report, which must have been logged, once."""
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="helpers"):
+        listing = photos.find(folder, **options)
+    assert [record.getMessage() for record in caplog.records] == [listing.report]
+    return listing, listing.report
+
+
+def test_folders_of_the_system_are_no_classes_and_what_is_left_out_is_counted(tmp_path, caplog):
+    junk = "$RECYCLE.BIN", "__MACOSX", ".ipynb_checkpoints", "System Volume Information", "@eaDir"
+    noise(tmp_path, "cats/*.jpg", "dogs/*.jpg", "birds/*.ppm", "cows/2021/*.jpg", "cows/2022/1.jpg")
+    noise(tmp_path, *(f"{name}/*.jpg" for name in junk), "cats/@eaDir/*.jpg", "loose.jpg")
+    for name in ("cats/notes.txt", "more.csv", "labels.csv", "cats/.DS_Store", "dogs/Thumbs.db"):
+        (tmp_path / name).write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    listing, report = found(caplog, tmp_path)
+    assert listing.class_names == ("birds", "cats", "cows", "dogs")
+    assert caplog.records[0].levelno == logging.WARNING
+    assert len(listing.train) == 13 and len(listing.test) == 4
+    for said in (
+        "0 birds: 3 to train on, 1 to test on, from birds/",
+        "2 cows: 4 to train on, 1 to test on, from cows/2021/, cows/2022/",
+        "There is no labelled test folder: a quarter of each class is the test set.",
+        "in $RECYCLE.BIN/, which is no class: 4",
+        "in @eaDir/, which is no class: 8",
+        f"1 picture in {tmp_path.name}/: outside of the class folders",
+        f"{tmp_path.name}/empty/: no pictures",
+        "hidden files: 2",
+        "no pictures (.csv): 2",
+        "no pictures (.txt): 1",
     ):
-        assert pixels.dtype == np.uint8
-        assert_colour(pixels[:13], RED)
-        assert_colour(pixels[-13:], BLUE)
+        assert said in report
 
 
-def test_transparency_is_laid_on_white():
-    image = two_halves().convert("RGBA")
-    alpha = np.full((48, 64), 255, np.uint8)
-    alpha[:24] = 0
-    image.putalpha(Image.fromarray(alpha))
-    palette = two_halves().quantize(2)
-    clear = palette.getpixel((0, 0))
-    for data in (
-        encoded(image, "PNG"),
-        encoded(image, "WEBP", lossless=True),
-        encoded(palette, "PNG", transparency=clear),
-        encoded(palette, "GIF", transparency=clear),
-        encoded(two_halves(), "PNG", transparency=RED),
-    ):
-        pixels = photos.read(data, 32)
-        assert_colour(pixels[:13], WHITE)
-        assert_colour(pixels[-13:], BLUE)
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Train", "Test"), ("Training", "Testing"), ("training_set", "test_set"), ("TRAIN", "VAL"),
+        ("train", "valid"), ("train-set", "Validation"), ("train", "Test Data"), ("train", "test1"),
+    ],
+)  # fmt: skip
+def test_splits_are_understood_whatever_they_are_called(tmp_path, caplog, train, test):
+    noise(tmp_path, f"{train}/cats/*.jpg", f"{train}/Dogs/*.jpg", "unlabelled/*.jpg")
+    noise(tmp_path, f"{test}/Cats/*.jpg", f"{test}/dogs/*.jpg", f"{test}/Cats/more/*.jpg")
+    listing, report = found(caplog, tmp_path)
+    assert listing.class_names == ("Dogs", "cats")
+    assert len(listing.train) == 8 and len(listing.test) == 12
+    assert f"4 pictures in {tmp_path.name}/unlabelled/: outside of {train}/" in report
+    assert "quarter" not in report
+    for path, label in (*listing.train, *listing.test):
+        assert listing.class_names[label].lower() in str(path.relative_to(tmp_path)).lower()
 
 
-@pytest.mark.parametrize("form", ["PNG", "TIFF"])
-@pytest.mark.parametrize("kind", ["<u2", ">u2"])
-def test_sixteen_bits_are_scaled_and_not_clipped(form, kind):
-    ramp = np.tile(np.linspace(0, 65535, 64), (64, 1))
-    mode = {"PNG": "<u2", "TIFF": kind}[form]
-    pixels = photos.read(encoded(Image.fromarray(ramp.astype(mode)), form), 64)
-    assert np.array_equal(pixels[7, :, 1], np.round(ramp[7].astype(np.uint16) / 257))
+def test_only_one_test_set_is_used_and_the_other_is_said(tmp_path, caplog):
+    for part in ("", "val/", "test/"):
+        noise(tmp_path, f"{part}cats/*.jpg", f"{part}dogs/*.jpg")
+    listing, report = found(caplog, tmp_path)
+    assert {path.parts[-3] for path, _ in listing.test} == {"test"} and len(listing.train) == 8
+    assert f"8 pictures in {tmp_path.name}/val/: test/ is the test set" in report
 
 
-def test_the_middle_is_cut_out_and_size_may_be_oblong():
-    pixels = np.zeros((30, 90, 3), np.uint8)
-    pixels[:, :30], pixels[:, 30:60], pixels[:, 60:] = RED, WHITE, BLUE
-    data = encoded(Image.fromarray(pixels), "PNG")
-    assert_colour(photos.read(data, 30), WHITE)
-    assert np.array_equal(photos.read(data, (30, 90)), pixels)
-    assert photos.read(data, (10, 60)).shape == (10, 60, 3)
+def test_kaggles_unlabelled_test_pictures_and_names_without_class_are_said(tmp_path, caplog):
+    noise(tmp_path, "train/cat.*.jpg", "train/dog.*.jpg", "train/IMG_0001.jpg", "test1/*.jpg")
+    listing, report = found(caplog, tmp_path)
+    assert listing.class_names == ("cat", "dog") and len(listing.train) == 6
+    assert f"4 pictures in {tmp_path.name}/test1/: no labels" in report
+    assert f"1 picture in {tmp_path.name}/train/: no class in the name" in report
 
 
-def test_reduction_does_not_alias():
-    stripes = np.zeros((512, 512, 3), np.uint8)
-    stripes[:, ::2] = 255
-    pixels = photos.read(encoded(Image.fromarray(stripes), "PNG"), 64)
-    assert np.abs(pixels.astype(int) - 127).max() < 8
+def test_a_folder_within_a_folder_as_zip_files_make_it(tmp_path, caplog):
+    noise(tmp_path, "archive/PetImages/Cat/*.jpg", "archive/PetImages/Dog/*.JPG")
+    listing, report = found(caplog, tmp_path)
+    assert listing.class_names == ("Cat", "Dog") and len(listing.train) == 6
+    assert f"the classes are the folders in {tmp_path.name}/archive/PetImages/" in report
+    deeper = noise(tmp_path / "b", "archive/train/cats/*.jpg", "archive/train/dogs/*.jpg")
+    assert photos.find(deeper).class_names == ("cats", "dogs")
 
 
-def test_paths_and_all_kinds_of_bytes_are_read_alike(tmp_path):
-    path = paint(tmp_path / "1.png")
-    data = path.read_bytes()
-    for source in (str(path), data, bytearray(data), memoryview(data)):
-        assert np.array_equal(photos.read(source, 16), photos.read(path, 16))
+def test_a_class_may_be_called_train_and_have_folders_in_it(tmp_path):
+    noise(tmp_path, "bus/*.jpg", "train/steam/*.jpg", "train/diesel/*.jpg")
+    assert photos.find(tmp_path).class_names == ("bus", "train")
 
 
-def test_a_huge_jpeg_is_read_with_little_memory(tmp_path):
-    path = tmp_path / "huge.jpg"
-    Image.new("L", (12_000, 9_000), 90).save(path)
-    code = (
-        "import resource, sys; from PIL import Image; from helpers import photos; Image.init()\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "before = peak(); pixels = photos.read(sys.argv[1], 224)\n"
-        "print(pixels.shape, pixels.min(), pixels.max(), peak() - before < 100)"
-    )
-    run = [sys.executable, "-c", code, str(path)]
-    root = Path(photos.__file__).parents[2]
-    said = subprocess.run(run, capture_output=True, text=True, check=True, cwd=root)
-    assert said.stdout.strip() == "(224, 224, 3) 90 90 True"
+def test_two_folders_to_train_on_are_an_error(tmp_path):
+    for part in ("train", "training"):
+        noise(tmp_path, f"{part}/cats/*.jpg", f"{part}/dogs/*.jpg")
+    with pytest.raises(ValueError, match="two folders to train on, train/ and training/: keep one"):
+        photos.find(tmp_path)
 
 
-BAD = {
-    "truncated.jpg": lambda: encoded(two_halves(400, 300), "JPEG")[:1200],
-    "text.jpg": lambda: b"this is no picture\n" * 40,
-    "nothing.jpg": lambda: b"",
-    "dot.png": lambda: encoded(Image.new("RGB", (1, 1)), "PNG"),
-    "phone.heic": lambda: b"\x00\x00\x00\x18ftypheic" + bytes(100),
-    "deep.tif": lambda: encoded(Image.fromarray(np.full((32, 32), 70_000, np.int32)), "TIFF"),
-    "float.tif": lambda: encoded(Image.fromarray(np.zeros((32, 32), np.float32)), "TIFF"),
-    "huge.png": lambda: encoded(Image.new("1", (12_000, 9_000)), "PNG"),
-    "bomb.png": lambda: encoded(Image.new("1", (20_000, 10_000)), "PNG"),
-}
-WHY = {
-    "truncated.jpg": "truncated",
-    "text.jpg": "not a picture",
-    "nothing.jpg": "not a picture",
-    "dot.png": "1x1 pixels: too small",
-    "phone.heic": "save it as JPEG",
-    "deep.tif": "more than 16 bits",
-    "float.tif": "more than 16 bits",
-    "huge.png": "12000x9000 pixels: too large, save it as JPEG",
-    "bomb.png": "exceeds limit",
-}
+@pytest.mark.skipif(os.name == "nt", reason="Windows asks for a privilege to make links")
+def test_links_are_followed_but_not_in_a_circle_and_not_into_nothing(tmp_path, caplog):
+    elsewhere = noise(tmp_path / "elsewhere", "*.jpg")
+    folder = noise(tmp_path / "pets", "dogs/*.jpg")
+    os.symlink(elsewhere, folder / "cats")
+    os.symlink(folder, folder / "dogs" / "circle")
+    os.symlink(tmp_path / "nowhere", folder / "dogs" / "nothing.jpg")
+    listing, report = found(caplog, folder)
+    assert listing.class_names == ("cats", "dogs") and len(listing.train + listing.test) == 8
+    assert "broken links: 1" in report and "links to a folder above: 1" in report
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_a_picture_that_cannot_be_used_is_named_with_the_reason(tmp_path, name):
-    (tmp_path / name).write_bytes(BAD[name]())
-    with pytest.raises(ValueError) as caught:
-        photos.read(tmp_path / name, 32)
-    assert name in str(caught.value) and WHY[name] in str(caught.value)
+def test_names_are_compared_as_people_write_them_and_files_need_no_suffix(tmp_path, caplog):
+    noise(tmp_path, "train/cafe\u0301/*", "train/猫/*.JPEG", "test/caf\u00e9/*.jpg", "test/猫/*")
+    (tmp_path / "train" / "猫" / "README").write_text("no picture")
+    listing, report = found(caplog, tmp_path)
+    assert listing.class_names == ("caf\u00e9", "猫")
+    assert len(listing.train) == len(listing.test) == 8
+    assert "no pictures (no suffix): 1" in report
 
 
-def test_a_missing_picture_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.jpg.*No such file"):
-        photos.read(tmp_path / "none.jpg", 32)
+def test_copies_are_counted_and_kept(tmp_path, caplog):
+    noise(tmp_path, "train/cats/*.jpg", "train/dogs/*.jpg", "test/cats/*.jpg", "test/dogs/*.jpg")
+    cat = (tmp_path / "train/cats/0.jpg").read_bytes()
+    for name in ("train/cats/4.jpg", "train/dogs/5.jpg", "test/cats/6.jpg"):
+        (tmp_path / name).write_bytes(cat)
+    (tmp_path / "test/dogs/7.jpg").write_bytes((tmp_path / "test/dogs/0.jpg").read_bytes())
+    listing, report = found(caplog, tmp_path)
+    assert len(listing.train + listing.test) == 20
+    assert (
+        "4 of 20 pictures are copies of others, and kept; "
+        "1 are both to train and to test on; 1 are in two classes."
+    ) in report
 
 
-def test_a_damaged_file_is_read_or_refused_and_nothing_else():
-    rng = np.random.default_rng(0)
-    refused = 0
-    for form in ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP"):
-        whole = np.frombuffer(encoded(two_halves(), form), np.uint8)
-        for _ in range(60):
-            data = whole.copy()
-            data[rng.integers(len(data), size=4)] = rng.integers(256, size=4)
-            try:
-                assert photos.read(data.tobytes(), 16).shape == (16, 16, 3)
-            except ValueError as error:
-                assert "cannot use the picture given as bytes" in str(error)
-                refused += 1
-    assert refused > 20
+def test_the_pictures_beyond_the_limit_are_counted_and_many_classes_are_summed_up(tmp_path, caplog):
+    noise(tmp_path, *(f"class {number:02d}/*.jpg" for number in range(30)), count=8)
+    _, report = found(caplog, tmp_path, most={"train": 90, "test": 30})
+    assert "0 class 00: 3 of 6 to train on, 1 of 2 to test on, from class 00/" in report
+    assert "and 10 classes more, to 29 class 29" in report and len(report.splitlines()) < 25
+
+
+def test_a_tidy_folder_is_no_cause_for_a_warning(tmp_path, caplog):
+    noise(tmp_path, "cats/*.jpg", "dogs/*.jpg")
+    found(caplog, tmp_path)
+    assert caplog.records[0].levelno == logging.INFO
+
+
+def test_thousands_of_files_are_listed_without_opening_them(tmp_path, monkeypatch):
+    for kind in ("cats", "dogs"):
+        (tmp_path / kind).mkdir()
+        for number in range(2000):
+            (tmp_path / kind / f"{number}.jpg").write_bytes(bytes(number))
+    monkeypatch.setattr(photos.reading, "is_picture", None)
+    monkeypatch.setattr(Image, "open", None)
+    listing = photos.find(tmp_path)
+    assert len(listing.train) == 1000 and len(listing.test) == 400
+
+
+def test_an_archive_is_to_be_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "pets.zip", "w") as archive:
+        archive.writestr("cats/1.jpg", b"")
+    with pytest.raises(ValueError, match="is a file, a zip archive: unpack it; expected"):
+        photos.find(tmp_path / "pets.zip")
+    with pytest.raises(ValueError, match="no labelled pictures; .*unpack the archive in it first"):
+        photos.find(tmp_path)
 
 
 # Loading
@@ -320,8 +328,10 @@ def test_load_gives_pictures_with_their_labels(folder):
 
 
 def test_load_names_what_it_leaves_out_in_one_warning(folder):
-    for name in ("truncated.jpg", "text.jpg", "nothing.jpg", "dot.png"):
-        (folder / "cats" / name).write_bytes(BAD[name]())
+    bad = {"cut.jpg": b"\xff\xd8\xff\xe0", "text.jpg": b"text", "nothing.jpg": b""}
+    for name, content in bad.items():
+        (folder / "cats" / name).write_bytes(content)
+    paint(folder / "cats" / "dot.png", size=(1, 1))
     listing = photos.find(folder)
     pairs = (*listing.train, *listing.test)
     listing = photos.Listing(folder, listing.class_names, pairs, ())
@@ -331,7 +341,7 @@ def test_load_names_what_it_leaves_out_in_one_warning(folder):
     assert len(said) == 1 and said[0].category is UserWarning
     message = str(said[0].message)
     assert message.startswith("4 of 28 train photos cannot be used: ") and message.endswith("; ...")
-    assert sum(f"{name} (" in message for name in BAD) == 3
+    assert sum(f"{name} (" in message for name in (*bad, "dot.png")) == 3
     assert len(images) == len(labels) == 24
     for image, label in zip(images, labels, strict=True):
         assert_colour(image, (RED, BLUE)[label])
@@ -343,6 +353,6 @@ def test_a_class_without_a_usable_picture_is_an_error(tmp_path):
         (tmp_path / "dogs").mkdir(exist_ok=True)
         (tmp_path / "dogs" / f"{number}.jpg").write_text("no picture")
     with pytest.raises(
-        ValueError, match=r"no usable train photos of dogs in .*1\.jpg \(not a pict"
+        ValueError, match=r"no usable train photos of dogs in .*1\.jpg \(it is not a p"
     ):
         photos.load(photos.find(tmp_path), "train", 16)

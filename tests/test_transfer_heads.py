@@ -12,6 +12,10 @@ from helpers import networks, transfer
 SIZE = 16
 
 
+def an_image():
+    return keras.Input((SIZE, SIZE, 3))
+
+
 @keras.saving.register_keras_serializable("test_heads")
 class Subclassed(keras.Model):
     def __init__(self, **options):
@@ -49,6 +53,21 @@ def nested(top):
     return keras.Model(image, chain(image, layers.RandomFlip(seed=0), base, *top))
 
 
+def within(*more, layer=None):
+    """Return a whole classifier within a network, behind another nested network."""
+    inner = flat(pooled(layers.Dense(7, activation="relu"), layer or layers.Dense(5, name="old")))
+    mirrored = keras.Sequential([an_image(), layers.RandomFlip(seed=0)])
+    return keras.Sequential([an_image(), mirrored, inner, *more])
+
+
+def nested_head():
+    """Return a base and a head, each a network of its own, in a graph."""
+    base = keras.Sequential([keras.Input((SIZE, SIZE, 3)), *stack()], name="base")
+    head = keras.Sequential([keras.Input((7, 7, 6)), *pooled(layers.Dense(5, name="old"))])
+    image = keras.Input((SIZE, SIZE, 3))
+    return keras.Model(image, head(base(image)))
+
+
 def deferred(top):
     network = keras.Sequential([*stack(), *top])
     network(np.zeros((2, SIZE, SIZE, 3)))
@@ -82,6 +101,12 @@ BASES = {
     "one layer": (lambda: flat(pooled()), 6),
     "nested": (lambda: nested(pooled(layers.Dense(5))), 6),
     "nested headless": (lambda: nested(pooled()), 6),
+    "classifier within": (lambda: within(), 7),
+    "classifier within, softmax": (lambda: within(layers.Softmax()), 7),
+    "classifier twice within": (lambda: keras.Sequential([an_image(), within()]), 7),
+    "nested head": (nested_head, 6),
+    "features, no head": (lambda: flat([layers.Conv2D(4, 3), *pooled()]), 4),
+    "features, normalized": (lambda: flat([layers.BatchNormalization(), *pooled()]), 6),
     "sequential": (lambda: deferred(pooled(layers.Dense(5))), 6),
     "subclassed": (lambda: subclassed(None), 5),
 }  # fmt: skip
@@ -111,7 +136,7 @@ def test_a_head_on_any_network(kind, pictures, tmp_path):
     assert head["kernel"].shape == (width, 3) and head["bias"].shape == (3,)
     assert (networks.predict(network, images).argmax(1) == labels).mean() > 0.9
     assert networks.layer_names(network, "dense")[-1].endswith("scores")
-    if kind not in ("nested", "nested headless"):
+    if "nested" not in kind and "within" not in kind:
         assert "convolution" in networks.layer_names(network)
 
     weights, config, outputs = before
@@ -163,6 +188,38 @@ def test_outputs_without_one_tensor_are_refused():
     volume = flat([layers.Reshape((7, 7, 3, 2))])
     with pytest.raises(ValueError, match="do not fit a head"):
         transfer.attach_head(volume, np.zeros((4, 2)), np.zeros(2))
+
+
+@pytest.mark.parametrize(
+    ("build", "path"),
+    [
+        (lambda: flat(pooled(layers.Dense(5, name="old"))), ["old"]),
+        (lambda: within(), ["functional", "old"]),
+        (lambda: within(layers.Softmax()), ["functional", "old"]),
+        (nested_head, ["sequential", "old"]),
+        (lambda: flat([layers.Conv2D(5, 1, name="old"), layers.GlobalMaxPooling2D()]), ["old"]),
+        (lambda: flat([layers.Conv2D(5, 3), layers.GlobalMaxPooling2D()]), []),
+        (lambda: flat([layers.BatchNormalization(), *pooled()]), []),
+        (lambda: flat([layers.Conv2D(5, 1)]), []),
+        (lambda: subclassed(None), []),
+    ],
+)
+def test_the_layer_that_a_head_replaces_is_named(build, path):
+    found = [layer.name for layer in transfer.head_path(build())]
+    assert found[-1:] == path[-1:] and (len(found) > 1) == (len(path) > 1)
+
+
+def test_the_features_of_a_classifier_within_are_those_below_its_last_layer(pictures):
+    network = within(layers.Softmax())
+    inner = network.layers[-2]
+    below = keras.Model(inner.inputs, inner.layers[-2].output)
+    expected = below.predict_on_batch(pictures[0])
+    np.testing.assert_allclose(transfer.head_features(network, pictures[0]), expected, atol=1e-5)
+
+
+def test_a_head_needs_examples_of_every_class():
+    with pytest.raises(ValueError, match=r"the labels \[1\] have no examples"):
+        transfer.fit_head(np.zeros((4, 2)), np.array([0, 2, 2, 0]))
 
 
 @pytest.mark.parametrize(

@@ -281,6 +281,76 @@ def test_opening_the_drawn_world_loads_no_tensorflow():
     assert said.decode().split() == ["False"] * 3
 
 
+# What is said
+
+
+def said(caplog):
+    return [record.getMessage() for record in caplog.records if record.name == "helpers"]
+
+
+def coloured_file(path, order=(0, 1), scale=1.0):
+    """Save a network that knows red from blue, and gives its scores in the order asked for."""
+    image = keras.Input((SIZE, SIZE, 3))
+    mean = layers.GlobalAveragePooling2D()(image / scale)
+    dense = layers.Dense(len(order))
+    network = keras.Model(image, dense(mean))
+    kernel = np.zeros((3, len(order)), np.float32)
+    kernel[0, order[0]] = kernel[2, order[1]] = 1
+    dense.set_weights([kernel, np.zeros(len(order))])
+    networks.save(network, path)
+    return path
+
+
+def test_a_head_that_replaces_another_is_said_with_numbers(folder, base, caplog):
+    load_world("photos", base, folder)
+    assert (
+        "base.keras has 10 classes, the pictures have 2 (cats, dogs): it is used as a base, and a "
+        "new head of 2 outputs is fitted in place of its layer 'dense"
+    ) in said(caplog)[-1]
+    assert caplog.records[-1].levelname == "WARNING"
+
+
+def test_a_base_without_a_classifier_is_said(folder, tmp_path, caplog):
+    mine = network_file(tmp_path / "mine.keras", layers.Activation("linear"))
+    load_world("photos", mine, folder)
+    assert "mine.keras has 6 classes" in said(caplog)[-1]
+    assert "on top of its output: no classifier was found to take off" in said(caplog)[-1]
+
+
+def test_which_output_stands_for_which_class_is_said(folder, tmp_path, caplog):
+    caplog.set_level("INFO", "helpers")
+    world = load_world("photos", coloured_file(tmp_path / "mine.keras"), folder)
+    assert said(caplog)[-1] == "The outputs of mine.keras stand for 0 cats, 1 dogs."
+    count = len(said(caplog))
+    assert accuracy(world) == 1.0 and len(said(caplog)) == count
+
+
+def test_outputs_in_another_order_are_found_out(folder, tmp_path, caplog):
+    world = load_world("photos", coloured_file(tmp_path / "mine.keras", (1, 0)), folder)
+    assert accuracy(world) == 0.0
+    assert (
+        "mine.keras is right about 0 of 12 test pictures, but about 12 if its outputs stand for "
+        "0 dogs, 1 cats: name the folders so"
+    ) in said(caplog)[-1]
+
+
+def test_a_network_that_only_guesses_is_found_out(folder, tmp_path, caplog):
+    mine = coloured_file(tmp_path / "mine.keras", (0, 0))
+    _ = load_world("photos", mine, folder).network
+    assert "right about 6 of 12 test pictures, and guessing about 6: was it" in said(caplog)[-1]
+
+
+def test_photos_without_the_world_of_photos_are_said(folder, monkeypatch, caplog):
+    monkeypatch.setenv("COURSE_PHOTOS", str(folder))
+    load_world()
+    assert said(caplog) == [
+        "COURSE_PHOTOS is not used in the drawn world: set COURSE_WORLD=photos for it."
+    ]
+    caplog.clear()
+    load_world("drawn")
+    assert said(caplog) == []
+
+
 @pytest.mark.skipif(not all(real.values()), reason="COURSE_PHOTOS and COURSE_NETWORK are not set")
 def test_real_photos_and_a_real_network(tmp_path):
     world = load_world("photos", real["COURSE_NETWORK"], real["COURSE_PHOTOS"])

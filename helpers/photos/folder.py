@@ -1,53 +1,50 @@
-"""Your own photos: find them in a folder, read them, prepare them for a network.
+"""Your own photos: find them in a folder, and load them for a network.
 
 A folder labels its pictures in one of two ways, optionally inside `train/` and `test/`:
 
-    cats/anything.jpg   dogs/anything.jpg      one folder per class
+    cats/anything.jpg   dogs/anything.jpg      one folder per class, and folders within it
     cat.12.jpg          dog.7.jpg              the class before the number (as on Kaggle)
 
-Any file will do (rotated by EXIF, grey, CMYK, palette, transparent, 16-bit, huge): the result is
-the centre of the picture as RGB uint8, in the size that the network takes.
+`layout` says how such a folder is understood, `reading` what is read.
 """
 
-import io
-import re
+import contextlib
+import logging
 import warnings
+import zipfile
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
+from helpers.core import cache
 from helpers.core.progress import progress
+from helpers.photos import layout, reading
 
-LAYOUTS = (
-    "either one folder per class (cats/1.jpg, dogs/1.jpg) or the class before a number "
-    "(cat.1.jpg, dog.1.jpg), optionally inside train/ and test/ folders"
-)
-SUFFIXES = tuple(".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .tif .tiff .heic .heif .avif".split())
-TEST_NAMES = ("test", "validation", "val")
 MOST = {"train": 1000, "test": 400}
-SMALLEST = 8  # pixels, of the shorter side
-LARGEST = 64_000_000  # pixels to decode at once: about 200 MB
+SHOWN = 20  # classes that a report names one by one
+log = logging.getLogger("helpers")  # runtime.setup prints these messages
 
 
 @dataclass(frozen=True)
 class Listing:
     """The pictures found in a folder: class names, and (path, label) pairs for train and test.
 
-    Classes alternate, so the first few pictures show all of them.
+    Classes alternate, so the first few pictures show all of them. `report` says what was found
+    where, and what was left out or guessed, with counts.
     """
 
     folder: Path
     class_names: tuple[str, ...]
     train: tuple[tuple[Path, int], ...]
     test: tuple[tuple[Path, int], ...]
+    report: str = field(default="", repr=False, compare=False)
 
 
 def find(folder, most=None, seed=0):
-    """Find the labelled pictures of a folder and split them into train and test.
+    """Find the labelled pictures of a folder, split them into train and test, and say what is what.
 
     Arguments:
         folder: a path, laid out as described at the top of this module.
@@ -56,37 +53,44 @@ def find(folder, most=None, seed=0):
         seed: chooses the pictures. Without labelled pictures in `test/` (or `validation/`, `val/`),
             it also chooses a quarter of each class as the test set.
 
-    Returns a `Listing`, without opening any picture. Classes are sorted as Keras sorts them.
-    Raises ValueError, naming the layouts that work, for a missing or empty folder, fewer than two
-    classes, and test classes that differ from the training classes.
+    Returns a `Listing`, without decoding any picture. Classes are sorted as Keras sorts them. Its
+    report is logged once, as a warning if something was left out. Raises ValueError, naming the
+    layouts that work, for a missing or empty folder, fewer than two classes, a class with one
+    picture, and test classes that differ from the training classes.
     """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise ValueError(f"the photo folder {folder} {what}; expected {LAYOUTS}")
-    inside = folder / "train" if _classes(folder / "train") else folder
-    classes = _classes(inside)
-    if len(classes) < 2:
-        found = f"only one class, {next(iter(classes))!r}" if classes else "no labelled pictures"
-        raise ValueError(f"{inside} holds {found}; expected two classes or more, {LAYOUTS}")
-    tests = [_classes(folder / name) for name in TEST_NAMES if inside != folder]
-    held_out = next((found for found in tests if found), None)
-    if held_out and set(held_out) != set(classes):
-        raise ValueError(
-            f"{folder} has the classes {', '.join(sorted(classes))} to train on but "
-            f"{', '.join(sorted(held_out))} to test on; they must be the same"
-        )
+        if folder.is_file() and zipfile.is_zipfile(folder):
+            what += ", a zip archive: unpack it"
+        raise ValueError(f"the photo folder {folder} {what}; expected {layout.LAYOUTS}")
+    classes, held_out, left_out = layout.parts(layout.scan(folder.absolute()))
     rng = np.random.default_rng(seed)
     most = {**MOST, **(most or {})}
-    pairs = {"train": [], "test": []}
+    pairs, lines = {"train": [], "test": []}, []
     for label, name in enumerate(sorted(classes)):
         parts = {"train": classes[name], "test": held_out[name]} if held_out else None
-        for part, paths in (parts or _quarter(name, classes[name], rng)).items():
+        parts, said = parts or _quarter(name, classes[name], rng), []
+        for part, paths in parts.items():
             share = max(1, most[part] // len(classes))
             chosen = np.sort(rng.permutation(len(paths))[:share])
             pairs[part] += [(turn, label, paths[index]) for turn, index in enumerate(chosen)]
+            of = f" of {len(paths):,}" if len(paths) > share else ""
+            said.append(f"{len(chosen):,}{of} to {part} on")
+        lines.append(f"  {label} {name}: {', '.join(said)}, from {_places(folder, parts)}")
     parts = [tuple((path, label) for *_, label, path in sorted(found)) for found in pairs.values()]
-    return Listing(folder, tuple(sorted(classes)), *parts)
+    names = tuple(sorted(classes))
+    said = [f"{folder} has {len(names)} classes; label, class and pictures:", *lines[:SHOWN]]
+    if lines[SHOWN:]:
+        said.append(f"  and {len(lines) - SHOWN:,} classes more, to {len(names) - 1} {names[-1]}")
+    if not held_out:
+        said.append("There is no labelled test folder: a quarter of each class is the test set.")
+    problems = (
+        _copies(*parts) + ["Left out or guessed: " + "; ".join(left_out) + "."][: len(left_out)]
+    )
+    report = "\n".join(said + problems)
+    log.log(logging.WARNING if problems else logging.INFO, "%s", report)
+    return Listing(folder, names, *parts, report)
 
 
 def load(listing, part, size):
@@ -100,12 +104,12 @@ def load(listing, part, size):
     size = np.broadcast_to(size, 2).tolist()
     images, labels, failures = np.empty((len(pairs), *size, 3), np.uint8), [], []
     with warnings.catch_warnings(), ThreadPool() as pool:
-        warnings.simplefilter("ignore")  # Pillow's: _prepare checks what matters
-        results = pool.imap(lambda pair: _attempt(pair[0], size), pairs)
+        warnings.simplefilter("ignore")  # Pillow's: reading checks what matters
+        results = pool.imap(lambda pair: reading.attempt(pair[0], size), pairs)
         results = progress(results, total=len(pairs), label=f"reading {part} photos")
-        for (_, label), result in zip(pairs, results, strict=True):
+        for (path, label), result in zip(pairs, results, strict=True):
             if isinstance(result, str):
-                failures.append(result)
+                failures.append(f"{path.name} ({result})")
             else:
                 images[len(labels)] = result
                 labels.append(label)
@@ -119,82 +123,6 @@ def load(listing, part, size):
     return images[: len(labels)], np.array(labels, np.int64)
 
 
-def read(source, size):
-    """Read one picture as RGB uint8 (H, W, 3): upright, centre-cropped, resized with anti-aliasing.
-
-    source: a path, or the bytes of a file, such as an upload widget returns. size: (height, width)
-    or one int. Transparent areas become white, 16 bits are scaled to 8. Raises ValueError that
-    names the picture and says why it cannot be used.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = _attempt(source, np.broadcast_to(size, 2).tolist())
-    if isinstance(result, str):
-        raise ValueError(f"cannot use the picture {result}")
-    return result
-
-
-def _attempt(source, size):
-    """Return the picture of a path or bytes, or a string that says why it cannot be used."""
-    in_memory = isinstance(source, bytes | bytearray | memoryview)
-    name = "given as bytes" if in_memory else Path(source).name
-    try:
-        with Image.open(io.BytesIO(source) if in_memory else source) as image:
-            return _prepare(image, *size)
-    except Image.UnidentifiedImageError:
-        heic = name.lower().endswith((".heic", ".heif"))
-        reason = "save it as JPEG first" if heic else "not a picture in a supported format"
-    except Exception as error:  # a damaged file makes Pillow raise almost anything
-        reason = str(error) or type(error).__name__
-    return f"{name} ({reason})"
-
-
-def _prepare(image, height, width):
-    image.draft(None, (2 * max(height, width),) * 2)  # JPEG only: decode at 1/2, 1/4 or 1/8
-    if min(image.size) < SMALLEST:
-        raise ValueError(f"{image.width}x{image.height} pixels: too small to show anything")
-    if image.width * image.height > LARGEST:
-        raise ValueError(f"{image.width}x{image.height} pixels: too large, save it as JPEG")
-    image = ImageOps.exif_transpose(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if image.mode[0] in "FI":  # floats, or integers of 16 bits and more
-        pixels = np.asarray(image, np.float32)
-        if image.mode == "F" or pixels.min() < 0 or pixels.max() > 65535:
-            raise ValueError("more than 16 bits per pixel: save it with 8 or 16")
-        image = Image.fromarray((pixels / 257).round().astype(np.uint8))
-    image = image.convert("RGB")
-    return np.array(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS))
-
-
-def _classes(folder):
-    """Return {class name: [paths]} of a folder, from class folders or else from file names."""
-    if not folder.is_dir():
-        return {}
-    inside = [path for path in folder.iterdir() if not path.name.startswith((".", "__"))]
-    kinds = {path.name: _pictures(path) for path in inside if path.name not in TEST_NAMES}
-    kinds = {name: paths for name, paths in kinds.items() if paths}
-    if not kinds:
-        kinds = defaultdict(list)
-        for path in _pictures(folder):
-            if match := re.fullmatch(r"(.*[^\d.].*)\.\d+", path.stem):
-                kinds[match[1]].append(path)
-    return dict(kinds)
-
-
-def _pictures(folder):
-    """Return the paths of the pictures in a folder, 2.jpg before 10.jpg; none for a file."""
-    paths = folder.iterdir() if folder.is_dir() else ()
-    paths = [path for path in paths if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
-    return sorted(filter(Path.is_file, paths), key=_natural)
-
-
-def _natural(path):
-    pieces = re.split(r"([0-9]+)", path.name)
-    return [(int(piece or 0) if index % 2 else 0, piece) for index, piece in enumerate(pieces)]
-
-
 def _quarter(name, paths, rng):
     """Split the paths of a class: three quarters for training, one for testing, both in order."""
     if len(paths) < 2:
@@ -202,3 +130,38 @@ def _quarter(name, paths, rng):
     order, held = rng.permutation(len(paths)), max(1, len(paths) // 4)
     parts = {"train": sorted(order[held:]), "test": sorted(order[:held])}
     return {part: [paths[index] for index in indices] for part, indices in parts.items()}
+
+
+def _places(folder, parts):
+    """Return which folders the pictures of a class are in: the first two, and how many more."""
+    inside = folder.absolute()
+    found = dict.fromkeys(path.parent for paths in parts.values() for path in paths)
+    named = sorted(path.relative_to(inside).as_posix() for path in found)
+    more = f" and {len(named) - 2} folders more" if named[2:] else ""
+    return ", ".join(f"{name}/" for name in named[:2]) + more
+
+
+def _copies(train, test):
+    """Return a sentence about equal files among the chosen pictures, in a list; none if all differ.
+
+    Files are compared only with others of the same length.
+    """
+    lengths = defaultdict(list)
+    for part, pairs in (("train", train), ("test", test)):
+        for path, label in pairs:
+            with contextlib.suppress(OSError):  # `load` names files that cannot be opened
+                lengths[path.stat().st_size].append((path, label, part))
+    same = defaultdict(list)
+    for length, files in lengths.items():
+        for path, label, part in files if files[1:] else ():
+            with contextlib.suppress(OSError):
+                same[length, cache.digest(path)].append((label, part))
+    groups = [group for group in same.values() if group[1:]]
+    if not groups:
+        return []
+    more = sum(len(group) - 1 for group in groups)
+    both = sum(len({part for _, part in group}) > 1 for group in groups)
+    torn = sum(len({label for label, _ in group}) > 1 for group in groups)
+    said = f"{more:,} of {len(train) + len(test):,} pictures are copies of others, and kept"
+    said += f"; {both:,} are both to train and to test on" if both else ""
+    return [said + (f"; {torn:,} are in two classes" if torn else "") + "."]

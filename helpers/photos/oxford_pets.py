@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 
 from helpers.core import cache
 from helpers.core.progress import progress
-from helpers.photos import downloads, folder, pet_archives
+from helpers.photos import downloads, pet_archives, reading
 
 PART_NAMES = ("background", "pet", "border")  # the border: a few undecided pixels
 COUNT = {"train": 1000, "test": 400}
@@ -97,7 +97,7 @@ def load(path, part, size):
         def read(name):
             with Image.open(io.BytesIO(archive.read(f"parts/{name}.png"))) as ids:
                 ids = ImageOps.fit(ids, (width, height), Image.Resampling.NEAREST)
-            return folder.read(archive.read(f"{name}.jpg"), (height, width)), np.asarray(ids)
+            return reading.read(archive.read(f"{name}.jpg"), (height, width)), np.asarray(ids)
 
         names = [name[:-4] for name in archive.namelist() if name.startswith(f"{part}/")]
         pairs = progress(pool.imap(read, names), total=len(names), label=f"reading {part} photos")
