@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from tqdm.utils import CallbackIOWrapper
 
-from helpers.photos import downloads, folder
+from helpers.photos import downloads, reading
 
 _PLACES = (
     "https://www.robots.ox.ac.uk/~vgg/data/pets/data",
@@ -122,7 +122,7 @@ def _members(path, prefix):
 
 def _reduced(picture, trimap, side):
     """Return the centre of a picture as JPEG and of its mask as PNG; ValueError if unusable."""
-    pixels = folder.read(picture, side)
+    pixels = reading.read(picture, side)
     try:
         with Image.open(io.BytesIO(picture)) as image, Image.open(io.BytesIO(trimap)) as mask:
             ids, size, turned = TRIMAP[np.asarray(mask)], image.size, image.getexif().get(0x0112, 1)
