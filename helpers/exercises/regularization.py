@@ -66,22 +66,28 @@ def _units_that_break(answer):
     )
 
 
-@functools.cache
-def _right_with(width):
-    """Return on which share of new digits a random layer of that width ends up right."""
-    data = regularization.load_digits()
-    old, new = (regularization.random_layer(x, width) for x in (data.images, data.new_images))
-    weights, offset = regularization.ridge(old, np.eye(10)[data.labels])
-    return ((new @ weights + offset).argmax(axis=1) == data.new_labels).mean()
-
-
-def _worst_width(answer):
-    widths = (20, 200, 2000)
-    answer = choice(answer, widths)
-    right = {width: _right_with(width) for width in widths}
-    if right[answer] == min(right.values()):
-        return None
-    return f"{answer} neurons are not the worst. When is there just one way to fit every label?"
+def _minimum_with_l1(function):
+    rng = np.random.default_rng(4)
+    for size, l1 in ((2, 0.0), (2, 1.2), (5, 1.0), (3, 100.0)):
+        points, lowest = rng.normal(size=(4 * size, size)), rng.normal(size=size)
+        matrix = points.T @ points / (4 * size)
+        right = regularization.penalized_minimum(matrix, lowest, l1)
+        got = array(called(function, matrix, lowest, l1), (size,), "one number for each weight,")
+        if np.allclose(got, right, atol=1e-3):
+            if not got[right == 0].any():
+                continue
+            small = np.abs(got[right == 0]).max()
+            return f"A weight of {small:.1g} should be exactly 0: end with the soft threshold."
+        if l1 == 0:
+            return "With l1=0 the minimum is the cross itself, and you leave it."
+        for times in (0.5, 2.0):
+            other = regularization.penalized_minimum(matrix, lowest, times * l1)
+            if np.allclose(got, other, atol=1e-3):
+                return f"You find the minimum for {times:g} times l1: check the factors of 2."
+        far = np.abs(got - right).argmax()
+        where = f"For {size} weights and l1={l1:g}, number {far}"
+        return f"{where} should be {right[far] + 0:.3f}, and yours is {got[far]:.3f}."
+    return None
 
 
 QUESTIONS = (
@@ -95,6 +101,22 @@ QUESTIONS = (
         "    return l1 * np.sign(weights) + 2 * l2 * weights",
         "def gradient_of_penalty(weights, l1, l2):\n"
         "    return l1 * np.abs(weights) + l2 * weights**2",
+    ),
+    Question(
+        _minimum_with_l1,
+        (
+            "np.linalg.eigvalsh(A) gives the eigenvalues. The step is the same in all rounds.",
+            "A round: w = w - step * 2 * A @ (w - lowest), then the threshold of step * l1.",
+            "The threshold: np.sign(w) * np.maximum(np.abs(w) - step * l1, 0).",
+        ),
+        "def dot_in_the_diamond(A, lowest, l1):\n"
+        "    w, step = lowest, 1 / (2 * np.linalg.eigvalsh(A).max())\n"
+        "    for _ in range(1000):\n"
+        "        w = w - step * 2 * A @ (w - lowest)\n"
+        "        w = np.sign(w) * np.maximum(np.abs(w) - step * l1, 0)\n"
+        "    return w",
+        "def dot_in_the_diamond(A, lowest, l1):\n"
+        "    return np.sign(lowest) * np.maximum(np.abs(lowest) - l1 / 2, 0)",
     ),
     Question(
         _known_by_heart,
@@ -114,14 +136,5 @@ QUESTIONS = (
         ),
         "units = np.ones(30)\nunits[0] = 1 / 1000",
         "units = np.full(30, 1000.0)",
-    ),
-    Question(
-        _worst_width,
-        (
-            "There are 200 examples, and one weight for each neuron and class.",
-            "With fewer neurons not every label can be fitted; with more there is a choice.",
-        ),
-        "answer = 200",
-        "answer = 20",
     ),
 )
