@@ -23,7 +23,9 @@ import tensorflow as tf
 
 from helpers import gradients
 from helpers.core.bottlenecks import SUMMARIES, bottlenecks, has_kernel
-from helpers.core.tracing import layers, logits, once, watch
+from helpers.core.graphs import channels_first, twin
+from helpers.core.heads import logits
+from helpers.core.tracing import layers, once, watch
 from helpers.networks import check_images, find_layer, input_shape
 
 _log = logging.getLogger("helpers")
@@ -135,19 +137,19 @@ def _survey(network, shape):
     def call(x):
         named = layers(network, operations=True)
         with watch(named.values()) as outputs:
-            output = network(x, training=False)
-        logits(output)  # an error if the output is not one row of scores per image
+            scores = logits(network, x)
         spatial = {
-            layer: seen
+            layer: twin(seen)
             for layer, seen in outputs.items()
             if tf.is_tensor(seen) and seen.graph is x.graph and seen.shape.rank == 4
+            if not channels_first(seen)
         }
         # Several may give the same tensor, as a Dropout does: take a layer, and the first of them.
         makers = sorted(spatial, key=lambda one: not isinstance(one, keras.layers.Layer))
         names = {layer: name for name, layer in named.items()}
         by_tensor = {spatial[one].name: names[one] for one in reversed(makers)}
         own = tuple(name for name in layers(network) if named[name] in spatial)
-        found.append((own, *_last_place(bottlenecks(x, output), by_tensor)))
+        found.append((own, *_last_place(bottlenecks(x, scores), by_tensor)))
 
     def make():
         spec = tf.TensorSpec((None, *shape))

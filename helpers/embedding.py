@@ -26,8 +26,9 @@ from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from helpers.core.heads import read
 from helpers.core.progress import progress
-from helpers.core.tracing import compiled, head, seen, watch
+from helpers.core.tracing import compiled, seen, watch
 from helpers.networks import check_images, find_layer
 from helpers.plotting import as_rgb
 
@@ -66,7 +67,7 @@ def features(network, images, layer=None, pool="mean", batch_size=8):
 
 def _features(network, x, layer, pool):
     if layer is None:
-        scores, _ = head(network(x, training=False))
+        scores = read(network, x, network(x, training=False)).logits
         values = _before_the_last_product(network, scores, x)
     else:
         watched = find_layer(network, layer)

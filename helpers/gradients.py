@@ -14,25 +14,35 @@ and runs what is built from them.
 """
 
 import contextlib
+import warnings
 
 import numpy as np
 import tensorflow as tf
 from scipy.special import logsumexp
 
-from helpers.core.tracing import compiled, in_batches, logits, once, seen, watch
-from helpers.networks import check_images, find_layer
+from helpers.core.heads import WITHOUT_LOGITS, kind_of, logits, say_once
+from helpers.core.nonlinear import activations, listed, parts_of_others
+from helpers.core.tracing import compiled, in_batches, once, seen, watch
+from helpers.networks import check_images, find_layer, predict
 
 PREDICTED = -1  # as a target: the class that the network predicts
 REST, NOTHING = -1, -2  # as a rival: all other classes, or none
+_PLAIN = "plain ReLUs"  # of a graph: the names of operations that are never guided
 
 
 def scores(network, images, batch_size=16):
     """Return the network's logits for images: float32 (N, classes).
 
-    Logits are the values before a softmax or sigmoid; a single sigmoid z gives two, -z and z.
+    Logits are the values before a softmax or sigmoid; a single sigmoid z gives two, -z and z. Where
+    a network returns probabilities in another way, the scores are their logs, and a warning says
+    so. Raises ValueError for a network that gives NaN.
     """
     batch, _ = check_images(network, images, bytes_too=True)
-    return in_batches(_compiled_scores(network, batch.shape), batch, batch_size=batch_size)[0]
+    run = _compiled_scores(network, batch.shape)
+    found = in_batches(run, batch, batch_size=batch_size)[0]
+    if np.isnan(found).any():
+        check_finite(network, batch, found)
+    return found
 
 
 def _compiled_scores(network, shape):
@@ -40,7 +50,7 @@ def _compiled_scores(network, shape):
 
 
 def _scores(network, x):
-    return [logits(network(x, training=False))]
+    return [logits(network, x)]
 
 
 def quantity(network, images, target=None, *, against=None, batch_size=16):
@@ -80,7 +90,10 @@ def gradient(network, images, target=None, guided=False, batch_size=16, *, again
 
 def _gradient(network, x, pairs, guided):
     with guided_relus(network, x.graph) if guided else contextlib.nullcontext():
-        score = score_of(network, x, pairs)
+        values = logits(network, x)
+    if guided:
+        check_guided(network, x, values)
+    score = difference_of(values, pairs)
     return [gradient_of(score, x, "the images")]
 
 
@@ -115,6 +128,9 @@ def explain(function, network, images, target, *options, against=None, batch_siz
     signature = (((None, *batch.shape[1:]), "float32"), ((None, 2), "int32"))
     run = compiled(network, function, *options, signature=signature)
     results = in_batches(run, batch, pairs, batch_size=batch_size)
+    for result in results:
+        check_finite(network, batch, result)
+    check_telling(network, batch, results[-1], pairs)
     return [result[0] if single else result for result in results]
 
 
@@ -194,7 +210,12 @@ def _classes(network, shape):
 
 def score_of(network, x, pairs):
     """Return the quantity of `pairs` (N, 2) for a traced batch: float32 (N,)."""
-    values, (target, rival) = logits(network(x, training=False)), tf.unstack(pairs, axis=1)
+    return difference_of(logits(network, x), pairs)
+
+
+def difference_of(values, pairs):
+    """Return the quantity of `pairs` (N, 2) in traced logits (N, classes): float32 (N,)."""
+    target, rival = tf.unstack(pairs, axis=1)
     target = tf.where(target == PREDICTED, tf.argmax(values, axis=1, output_type=tf.int32), target)
     score, other = (
         tf.gather(values, tf.maximum(column, 0), batch_dims=1) for column in (target, rival)
@@ -227,17 +248,13 @@ def gradient_of(score, tensor, name):
 
 @contextlib.contextmanager
 def guided_relus(network, graph):
-    """Use the guided gradient for every ReLU that is traced within this block.
+    """Let every ReLU that is traced within this block have a guided gradient.
 
-    This affects only the graph being traced, never a layer's activation. A ReLU is what TensorFlow
-    calls Relu or Relu6, however Keras writes it; your own maximum(x, 0) does not count. Raises
-    ValueError where there is no ReLU, or where the network hides one inside its own `tf.function`:
-    a plain gradient must not be mistaken for a guided one.
+    Only the graph being traced changes, never a layer's activation. Call `check_guided` afterwards.
+    Raises ValueError where the network hides a ReLU inside its own `tf.function`.
     """
     with graph.gradient_override_map({"Relu": "CourseGuidedRelu", "Relu6": "CourseGuidedRelu6"}):
         yield
-    if not any(op.type in ("Relu", "Relu6") for op in graph.get_operations()):
-        raise ValueError(f"The network {network.name!r} has no ReLU, so it has no guided gradient.")
     functions = graph.as_graph_def().library.function
     if any(node.op in ("Relu", "Relu6") for function in functions for node in function.node_def):
         raise ValueError(
@@ -246,9 +263,35 @@ def guided_relus(network, graph):
         )
 
 
+def check_guided(network, x, values):
+    """Guide only the ReLUs between x and the logits, and say how many activations are none.
+
+    A ReLU is what TensorFlow calls Relu or Relu6, unless it is part of another activation, such as
+    PReLU or hard swish; your own maximum(x, 0) does not count. Warns once where the network has
+    other activations as well, whose gradient stays plain. Raises ValueError where it has no ReLU: a
+    plain gradient must not be mistaken for a guided one.
+    """
+    names = list(activations(x, values).values())
+    others = [name for name in names if name != "ReLU"]
+    if len(others) == len(names):
+        kinds = f" Its activations: {listed(others)}." if others else ""
+        raise ValueError(
+            f"The network {network.name!r} has no ReLU, so it has no guided gradient.{kinds}"
+        )
+    if others:
+        say_once(
+            network,
+            f"The guided gradient of {network.name!r} guides {len(names) - len(others)} of "
+            f"{len(names)} activations, the ReLUs. Not guided: {listed(others)}.",
+        )
+    x.graph.get_collection_ref(_PLAIN)[:] = [op.name for op in parts_of_others(x, values)]
+
+
 def _guided(plain):
     def guided(op, slope):
-        return plain(gradients=tf.nn.relu(slope), features=op.outputs[0])
+        if op.name not in op.graph.get_collection(_PLAIN):
+            slope = tf.nn.relu(slope)
+        return plain(gradients=slope, features=op.outputs[0])
 
     return guided
 
@@ -256,3 +299,82 @@ def _guided(plain):
 for _name, _plain in ("Relu", tf.raw_ops.ReluGrad), ("Relu6", tf.raw_ops.Relu6Grad):
     with contextlib.suppress(KeyError):  # already registered when the module is reloaded
         tf.RegisterGradient(f"CourseGuided{_name}")(_guided(_plain))
+
+
+def check_finite(network, batch, found):
+    """Raise ValueError, with the likely reason and a mend, if anything found is NaN or infinite.
+
+    found: (N, ...), one entry for each image of the batch.
+    """
+    bad = ~np.isfinite(np.reshape(found, (len(found), -1))).all(axis=1)
+    if not bad.any():
+        return
+    finite = {w.path: np.isfinite(np.asarray(w, np.float32)).all() for w in network.weights}
+    broken = [path for path, fine in finite.items() if not fine]
+    run = _compiled_scores(network, batch.shape)
+    values = in_batches(run, batch[bad], batch_size=16)[0]
+    if broken:
+        reason = (
+            f"so has its weight {broken[0]!r}, as after training that diverged. Load it again, or "
+            "train with a lower learning rate."
+        )
+    elif np.isfinite(values).all():
+        reason = (
+            "an operation in it has an infinite slope there, as a square root has at 0. Add a "
+            "small number before that operation."
+        )
+    elif kind_of(network) in WITHOUT_LOGITS:
+        reason = (
+            "a probability is exactly 0 or 1 in float32, and no log-odds are left. Let the network "
+            "end in its softmax or sigmoid, or in the logits before it."
+        )
+    else:
+        reason = "its scores are not finite either. Look for a division by 0 or a log of 0 in it."
+    raise ValueError(
+        f"{network.name!r} gives NaN or infinity for {bad.sum()} of {len(bad)} images: {reason}"
+    )
+
+
+def check_telling(network, batch, maps, pairs):
+    """Warn of maps (N, ...) of images that tell nothing, with the likely reason and a mend.
+
+    That is a heatmap (N, H, W) of one value, and a map that is 0 everywhere because no small change
+    of the image changes the score. Grad-CAM without evidence is 0 as well, and needs no warning.
+    """
+    flat = maps.reshape(len(maps), -1)
+    same = flat[:, 0] != 0
+    same &= (flat == flat[:, :1]).all(axis=1)
+    if maps.ndim == 3 and batch.ndim == 4 and same.any():
+        _warn_of(
+            network,
+            same,
+            "the same everywhere: the layer has a single place, or all its places are alike. "
+            "Choose a layer with more of them.",
+        )
+    zero = ~flat.any(axis=1)
+    if batch.ndim != 4 or not zero.any():
+        return
+    signature = (((None, *batch.shape[1:]), "float32"), ((None, 2), "int32"))
+    run = compiled(network, _gradient, False, signature=signature)
+    slopes = in_batches(run, batch[zero], pairs[zero], batch_size=16)[0]
+    zero[zero] = ~slopes.reshape(len(slopes), -1).any(axis=1)
+    if not zero.any():
+        return
+    probabilities = predict(network, batch[zero]) if kind_of(network) in WITHOUT_LOGITS else 0.5
+    if np.isin(probabilities, (0, 1)).any():
+        reason = (
+            "a probability is exactly 0 or 1 in float32. Let the network end in its softmax or "
+            "sigmoid, or in the logits before it."
+        )
+    else:
+        reason = (
+            "no small change of a pixel changes the score. The ReLUs on the way are dead, or other "
+            "activations saturated. Are the images in the range that the network was trained on? "
+            "Occlusion tries larger changes."
+        )
+    _warn_of(network, zero, f"0 everywhere: {reason}")
+
+
+def _warn_of(network, which, what):
+    message = f"The map of {network.name!r} for {which.sum()} of {len(which)} images is {what}"
+    warnings.warn(message, UserWarning, stacklevel=4)

@@ -19,7 +19,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.core.tracing import compiled, head, in_batches, seen, watch
+from helpers.core.heads import read, say_once
+from helpers.core.tracing import compiled, in_batches, seen, watch
 from helpers.core.tracing import layers as layers_of
 from helpers.photos import imagenet
 
@@ -280,17 +281,12 @@ def predict(network, images, batch_size=16):
 
 
 def _probabilities(network, x):
-    output = network(x, training=False)
-    values, kind = head(output)
-    if kind == "log_softmax":
-        return [tf.exp(tf.cast(output, tf.float32))]
-    if kind == "linear" and values.shape[1] == 1:
+    head = read(network, x, network(x, training=False))
+    if head.probabilities is None:
         raise ValueError("The network has one linear output: a score, not a probability.")
-    if kind == "linear":
-        return [tf.nn.softmax(values)]
-    output = tf.cast(output, tf.float32)
-    single = kind == "sigmoid" and output.shape[1] == 1
-    return [tf.concat([1 - output, output], axis=1) if single else output]
+    if head.doubt:
+        say_once(network, head.doubt)
+    return [head.probabilities]
 
 
 def parameter_counts(network):

@@ -17,9 +17,10 @@ from sklearn.linear_model import Ridge
 
 from helpers import drawn, gradients
 from helpers.core.arguments import baseline_like, check_count
+from helpers.core.heads import logits
 from helpers.core.locality import covered_scores
 from helpers.core.progress import portions, progress
-from helpers.core.tracing import compiled, logits
+from helpers.core.tracing import compiled
 from helpers.networks import check_images
 
 PARTS = drawn.PART_NAMES[1:]  # what an animal can be drawn without
@@ -81,15 +82,22 @@ def occlusion(
         losses[n, some] = gradients.difference(whole, pairs[n]) - gradients.difference(
             covered, pairs[n]
         )
+    gradients.check_finite(network, batch, losses)
+    gradients.check_telling(network, batch, losses, pairs)
     maps = np.stack([_mean_over(corners, window, loss, sides) for loss in losses])
     return maps[0] if single else maps
 
 
 def _check_pictures(network, images):
-    """Return what `check_images` does; ValueError where images have no rows and columns."""
+    """Return what `check_images` does; ValueError for anything but (H, W, C)."""
     batch, single = check_images(network, images)
     if batch.ndim != 4:
         raise ValueError(f"Images must be (N, H, W, C) or (H, W, C), not {np.shape(images)}.")
+    if batch.shape[1] == 3 and min(batch.shape[2:]) > 4:
+        raise ValueError(
+            f"The network {network.name!r} takes images {batch.shape[1:]}, channels first; "
+            "needed are (H, W, C): put a Permute((3, 1, 2)) in front of it."
+        )
     return batch, single
 
 
@@ -138,6 +146,8 @@ def lime(
         found = run(*map(tf.constant, tensors))[0].numpy()
         pairs[n] = gradients.chosen(pairs[n], found[0])  # the first sample covers nothing
         scores[n, some] = gradients.difference(found, pairs[n])
+    gradients.check_finite(network, batch, scores)
+    gradients.check_telling(network, batch, scores - scores[:, :1], pairs)
     slopes = map(_slopes, kept, scores)
     maps = np.stack([slope[regions] for slope, regions in zip(slopes, labels, strict=True)])
     return maps[0] if single else maps
@@ -190,7 +200,7 @@ def _coins(samples, many, seed):
 def _partly_covered_scores(network, picture, cover, regions, kept):
     """Return the logits (B, classes) of an image of which B samples show only the kept regions."""
     seen = tf.gather(kept, regions, axis=1)[..., None]
-    return [logits(network(tf.where(seen, picture, cover), training=False))]
+    return [logits(network, tf.where(seen, picture, cover))]
 
 
 def _slopes(kept, scores):

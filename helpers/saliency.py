@@ -123,6 +123,8 @@ def _mean_gradients(network, batch, pairs, asked, points, given, label):
     for n, some in portions(len(batch), len(asked), most, label):
         found = run(tf.constant(asked[some]), *(tf.constant(t[n]) for t in tensors))
         means[n] += found[0].numpy() / len(asked)
+    gradients.check_finite(network, batch, means)
+    gradients.check_telling(network, batch, means, pairs)
     return means
 
 

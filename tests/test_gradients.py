@@ -240,3 +240,77 @@ def test_a_network_that_raises_leaves_no_hook_behind():
     with pytest.raises(RuntimeError, match="broken network"):
         gradients.activation_gradient(network, np.full((1, 4, 4, 3), 9), None, "conv")
     assert keras.layers.Layer.__call__ is hook
+
+
+def dense_after(function, weights=(1.0, -1.0), size=4):
+    """Return a network of pictures: `function` of the mean of each, times the weights."""
+    x = keras.Input((size, size, 3))
+    y = function(keras.layers.GlobalAveragePooling2D()(x))
+    dense = keras.layers.Dense(len(weights), use_bias=False)
+    network = keras.Model(x, dense(y))
+    dense.set_weights([np.tile(np.float32(weights), (3, 1))])
+    return network
+
+
+GREY = np.full((2, 4, 4, 3), 100, np.uint8)
+
+
+def test_a_network_with_nan_in_its_weights_is_named_as_such():
+    network = dense_after(lambda y: y, (1.0, np.nan))
+    for look in (gradients.scores, gradients.gradient):
+        with pytest.raises(ValueError, match=r"2 of 2 images.*weight 'dense.*kernel'.*diverged"):
+            look(network, GREY)
+
+
+def test_an_infinite_slope_is_an_error_with_its_reason():
+    network, pictures = dense_after(keras.ops.sqrt), GREY * np.uint8([[[[1]]], [[[0]]]])
+    with pytest.raises(ValueError, match="1 of 2 images.*infinite slope.*Add a small number"):
+        gradients.gradient(network, pictures, 0)
+    found = gradients.gradient(network, pictures[0], 0)
+    assert_allclose(found, np.full((4, 4, 3), 0.5 / 10 / 16), rtol=1e-5)
+
+
+def test_a_network_that_divides_by_0_is_an_error_with_its_reason():
+    network = dense_after(lambda y: y / (y - 100))
+    with pytest.raises(ValueError, match="2 of 2 images.*scores are not finite either"):
+        gradients.gradient(network, GREY, 0)
+
+
+def test_a_map_that_dead_relus_make_0_is_a_warning_with_its_reason():
+    network = dense_after(lambda y: keras.ops.relu(y - 200))
+    with pytest.warns(UserWarning, match="2 of 2 images is 0 everywhere.*ReLUs.*dead"):
+        assert not gradients.gradient(network, GREY, 0).any()
+
+
+def test_a_guided_map_that_is_0_by_definition_is_no_fault():
+    network = dense_after(keras.ops.relu)
+    plain = gradients.gradient(network, GREY, 1)
+    assert_allclose(plain, np.full((2, 4, 4, 3), -1 / 16))
+    assert not gradients.gradient(network, GREY, 1, guided=True).any()
+
+
+@pytest.mark.parametrize("against", [None, "rest", 1])
+def test_the_gradient_of_a_linear_network_is_constant_and_no_fault(against):
+    found = gradients.gradient(dense_after(lambda y: y), GREY, 0, against=against)
+    assert_allclose(found, np.full((2, 4, 4, 3), (1 if against is None else 2) / 16))
+
+
+def test_a_probability_that_is_1_in_float32_is_said_where_no_logit_is_left():
+    def pair(y):
+        p = keras.ops.clip(keras.ops.mean(y, axis=1, keepdims=True) / 100 - 1, 0, 1)
+        return keras.ops.concatenate([1 - p, p], axis=1)
+
+    x = keras.Input((4, 4, 3))
+    network = keras.Model(x, pair(keras.layers.GlobalAveragePooling2D()(x)))
+    certain, open_ = np.full((1, 4, 4, 3), 230, np.uint8), np.full((1, 4, 4, 3), 150, np.uint8)
+    assert_allclose(networks.predict(network, certain), [[0, 1]])
+    with pytest.warns(UserWarning) as said:
+        found = gradients.gradient(network, certain, 1)
+    assert not found.any()
+    text = " ".join(str(one.message) for one in said)
+    assert "log of the probability is explained" in text and "exactly 0 or 1 in float32" in text
+    for target, against in ((0, None), (1, 0)):
+        with pytest.warns(UserWarning, match="exactly 0 or 1 in float32"):
+            assert not gradients.gradient(network, certain, target, against=against).any()
+    slope = gradients.gradient(network, open_, 1)  # d log p = 1 / p / 100 / 48, and p = 0.5
+    assert_allclose(slope, np.full((1, 4, 4, 3), 2 / 100 / 48), rtol=1e-5)

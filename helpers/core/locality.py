@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from helpers.core.tracing import logits
+from helpers.core.graphs import again, leading_to
+from helpers.core.heads import logits
 
 MOST = 0.9  # of a layer: for a larger patch, the whole layer is computed
 _POINTWISE = {
@@ -57,7 +58,7 @@ def covered_scores(network, x, cover, corners, side, stride):
         corners: int32 (B, 2), first row and column of each square, multiples of `stride`.
         side, stride: int, in pixels.
     """
-    score = logits(network(x, training=False))
+    score = logits(network, x)
     (height, width, channels), reach = x.shape[1:], tf.range(side)
     rows = tf.minimum(corners[:, :1] + reach, height - 1)
     columns = tf.minimum(corners[:, 1:] + reach, width - 1)
@@ -65,7 +66,7 @@ def covered_scores(network, x, cover, corners, side, stride):
     square = tf.gather(tf.reshape(cover, (-1, channels)), cells)
     area = Area(np.array([1, 1]), np.array([0, 0]), np.array([side, side]))
     found = {x.ref(): Patch(x, square, corners, area)}
-    for op in _leading_to(score):
+    for op in leading_to(score):
         changed = [found.get(tensor.ref()) for tensor in op.inputs]  # None: not changed
         if all(value is None for value in changed):
             continue
@@ -77,26 +78,9 @@ def covered_scores(network, x, cover, corners, side, stride):
             tensor if value is None else _set_in(value)
             for tensor, value in zip(op.inputs, changed, strict=True)
         ]
-        for tensor, value in zip(op.outputs, _again(op, inputs), strict=True):
+        for tensor, value in zip(op.outputs, again(op, inputs), strict=True):
             found[tensor.ref()] = value
     return [_set_in(found.get(score.ref(), score)), score]
-
-
-def _leading_to(tensor):
-    """Return the operations that a tensor depends on, in the order in which they were traced."""
-    needed, waiting = set(), [tensor.op]
-    while waiting:
-        op = waiting.pop()
-        if op not in needed:
-            needed.add(op)
-            waiting += [tensor.op for tensor in op.inputs]
-    return [op for op in tensor.graph.get_operations() if op in needed]
-
-
-def _again(op, inputs, **changes):
-    """Run a traced operation again, on other inputs; return its outputs."""
-    attributes, dtypes = {**op.node_def.attr, **changes}, [tensor.dtype for tensor in op.outputs]
-    return op.graph.create_op(op.type, inputs, dtypes, attrs=attributes, op_def=op.op_def).outputs
 
 
 def _on_patches(op, changed, stride):
@@ -124,7 +108,7 @@ def _on_patches(op, changed, stride):
         else _cut(value, _first(area, value.corners), area.size)
         for tensor, value in zip(op.inputs, changed, strict=True)
     ]  # fmt: skip
-    return Patch(op.outputs[0], _again(op, inputs)[0], patches[0].corners, area)
+    return Patch(op.outputs[0], again(op, inputs)[0], patches[0].corners, area)
 
 
 def _stays_in_its_cell(op):
@@ -175,7 +159,7 @@ def _windowed(op, patch, stride):
     seen = _first(area, patch.corners) * step - padded // 2
     inputs = [_cut(patch, seen, (area.size - 1) * step + size, edge), *op.inputs[1:]]
     valid = tf.compat.v1.AttrValue(s=b"VALID")
-    return Patch(op.outputs[0], _again(op, inputs, padding=valid)[0], patch.corners, area)
+    return Patch(op.outputs[0], again(op, inputs, padding=valid)[0], patch.corners, area)
 
 
 def _window(op):

@@ -2,8 +2,7 @@
 
 A Keras network may be flat, nested, `Sequential` or subclassed, but calling it always calls its
 layers. So instead of building sub-models, we call the network once inside a `tf.function` and pick
-tensors from the graph: a layer's output (`watch`), or the logits before a softmax (`logits`). The
-network itself is never changed.
+tensors from the graph, such as a layer's output (`watch`). The network itself is never changed.
 """
 
 import collections
@@ -16,10 +15,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.core.graphs import channels_first, twin
+
 _lock = threading.RLock()
 _compiled = weakref.WeakKeyDictionary()
-_PASSED_THROUGH = {"Identity", "Cast", "Reshape", "Squeeze"}
-_HEADS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid"}
+_unwatched = threading.local()
+
+
+class Repeated(int):
+    """How often a layer was called, in place of its output, where that is more than once."""
 
 
 def layers(network, operations=False):
@@ -80,17 +84,21 @@ def watch(layers):
 
     For use while tracing; `with` blocks may be nested. `keras.Operation.__call__`, through which
     Keras calls layers and other operations, is wrapped for this thread; layers and networks are not
-    changed. A layer that is called twice keeps its last output, one that is never called has none.
+    changed. A layer that is called more than once has no one output: it gets a `Repeated`. One that
+    is never called has none.
     """
-    watched, outputs, thread = {id(layer) for layer in layers}, {}, threading.get_ident()
+    watched, outputs, counts = {id(layer) for layer in layers}, {}, {}
+    thread = threading.get_ident()
     with _lock:
         original = keras.Operation.__call__
 
         @functools.wraps(original)
         def call(layer, *args, **kwargs):
             output = original(layer, *args, **kwargs)
-            if id(layer) in watched and threading.get_ident() == thread:
-                outputs[layer] = output
+            here = threading.get_ident() == thread and not getattr(_unwatched, "now", False)
+            if here and id(layer) in watched:
+                counts[layer] = counts.get(layer, 0) + 1
+                outputs[layer] = output if counts[layer] == 1 else Repeated(counts[layer])
             return output
 
         keras.Operation.__call__ = call
@@ -100,49 +108,39 @@ def watch(layers):
             keras.Operation.__call__ = original
 
 
+@contextlib.contextmanager
+def unwatched():
+    """Hide from `watch` what this thread calls within the block."""
+    _unwatched.now = True
+    try:
+        yield
+    finally:
+        _unwatched.now = False
+
+
 def seen(outputs, layer, x):
-    """Return the tensor that `watch` recorded for a layer in x's graph, or raise ValueError."""
+    """Return the tensor (N, ...) that `watch` recorded for a layer in x's graph.
+
+    Raises ValueError for a layer that the network does not call or calls more than once, and for
+    one whose output is not one tensor of the graph or has its channels before rows and columns.
+    """
     output = outputs.get(layer)
     if output is None:
         raise ValueError(f"The network does not call its layer {layer.name!r}.")
+    if isinstance(output, Repeated):
+        raise ValueError(
+            f"The network calls its layer {layer.name!r} {output} times in one pass, so the layer "
+            f"has {output} outputs, not one: look at a layer that is called once."
+        )
     if not tf.is_tensor(output) or output.graph is not x.graph:
         raise ValueError(f"Layer {layer.name!r} does not return one tensor of the network's graph.")
-    return output
-
-
-def head(output):
-    """Return a traced network's logits (N, classes) and the kind of its head.
-
-    Follows the graph from `output` back to the input of a "softmax", "log_softmax" or "sigmoid";
-    the kind is "linear" if the outputs are logits already.
-    Raises ValueError if the network does not return one row of scores per image.
-    """
-    if not tf.is_tensor(output) or output.shape.rank != 2 or not output.shape[1]:
-        shape = tuple(output.shape) if tf.is_tensor(output) else type(output).__name__
-        raise ValueError(f"The network's output must be (images, classes), but it is {shape}.")
-    tensor = output
-    while tensor.op.type in _PASSED_THROUGH:
-        tensor = tensor.op.inputs[0]
-    if "PartitionedCall" in tensor.op.type:
+    if channels_first(output):
         raise ValueError(
-            "The network ends inside its own tf.function, which hides its logits: remove the "
-            "@tf.function from its call method (Keras compiles it anyway)."
+            f"Layer {layer.name!r} puts channels first: it gives {tuple(output.shape)}, but "
+            '(N, rows, columns, channels) is needed. Build it with data_format="channels_last", or '
+            "choose a layer behind a Permute((2, 3, 1))."
         )
-    kind = _HEADS.get(tensor.op.type, "linear")
-    if kind == "linear":
-        return tf.cast(output, tf.float32), kind
-    return tf.cast(tf.reshape(tensor.op.inputs[0], tf.shape(output)), tf.float32), kind
-
-
-def logits(output):
-    """Return the logits (N, classes) for the output of a traced network.
-
-    A single sigmoid with logit z becomes two columns, -z and z.
-    """
-    values, kind = head(output)
-    if kind == "sigmoid" and values.shape[1] == 1:
-        values = tf.concat([-values, values], axis=1)
-    return values
+    return twin(output)
 
 
 def once(network, key, make):

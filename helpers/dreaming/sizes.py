@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from helpers.core.tracing import compiled, logits, once, seen, watch
+from helpers.core.heads import read
+from helpers.core.tracing import compiled, once, seen, watch
 from helpers.dreaming.objectives import PICTURE, SCORES
 from helpers.networks import find_layer, input_shape
 
@@ -36,7 +37,7 @@ def outputs_at(network, pictures, places):
         output = network(x, training=False)
     given = {place: seen(outputs, layer, x) for place, layer in found.items()}
     if SCORES in places:
-        given[SCORES] = logits(output)
+        given[SCORES] = read(network, x, output).logits
     return {place: tf.cast(tensor, tf.float32) for place, tensor in given.items()}
 
 
