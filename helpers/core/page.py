@@ -78,7 +78,8 @@ STYLE = """
 .course-explorer .jupyter-widgets-disconnected::before {content: none}
 .course-explorer .widget-hslider {flex-wrap: wrap; height: auto}
 .course-explorer .slider-container {flex: 1 1 60px}
-.course-explorer .widget-readout {flex: none; max-width: 100%%; white-space: nowrap}
+.course-explorer .widget-readout
+  {flex: none; max-width: 100%%; margin-left: 12px; white-space: nowrap}
 .course-explorer .widget-dropdown > select {background-image: url("%(arrow)s")}
 [data-jp-theme-light="false"] .course-picture {%(card)s}
 """

@@ -28,7 +28,7 @@ def polynomial():
     near.plot(FAR, regularization.height(FAR), "--", color=TRUTH, label="truth")
     (line,) = near.plot([], [], color=FITTED, linewidth=3, label="fitted", animated=True)
     (points,) = near.plot([], [], "o", color=SEEN, ms=9, label="photographs", animated=True)
-    near.legend(loc="lower left", frameon=False)
+    near.legend(loc="lower left", frameon=False, labelspacing=0.2)
     far.set(xlabel="lambda", ylabel="metres", xscale="log", yscale="log", ylim=(0.05, 100))
     far.set(title="error against the truth", xlim=(L2S[0], L2S[-1]))
     (inside,) = far.plot([], [], color=SEEN, label="between photographs", animated=True)
@@ -134,9 +134,10 @@ class Sheet:
 
     def __init__(self, xlabel, ylabel):
         plotting.style()
-        self.figure = Figure(figsize=(9.6, 4.2), dpi=plotting.DPI, layout="none")
+        # Larger letters than in a lesson's figure: on a small screen it is shown at half its size.
+        self.figure = Figure(figsize=(7.2, 3.3), dpi=plotting.DPI / 0.75, layout="none")
         self.panels = self.figure.subplots(1, 2)
-        self.figure.subplots_adjust(left=0.08, right=0.98, bottom=0.14, top=0.91, wspace=0.2)
+        self.figure.subplots_adjust(left=0.115, right=0.98, bottom=0.18, top=0.89, wspace=0.26)
         for panel in self.panels:
             panel.set(xlabel=xlabel, ylabel=ylabel)
         self._canvas, self._frame = FigureCanvasAgg(self.figure), None

@@ -54,13 +54,14 @@ class _Chart:
 
     def __init__(self, accuracy, measured):
         blocks = len(accuracy) - 1
-        self.figure, (left, right) = plotting.axes(9.6, 3.9, 1, 2)
+        self.figure, (left, right) = plotting.axes(7.2, 3.0, 1, 2)
+        self.figure.set_dpi(plotting.DPI / 0.75)  # larger letters, for a small screen
         moving = {"animated": True}
         names = [*(f"block {number}" for number in range(1, blocks + 1)), "dense"]
         self.bars = left.barh(names, np.ones(blocks + 1), **moving)
         self.texts = [left.text(0, k, "", va="center", **moving) for k in range(blocks + 1)]
         left.invert_yaxis()
-        left.set(xlabel="share of all parameters", xlim=(0, 1.22))
+        left.set(xlabel="share of all parameters", xlim=(0, 1.65))
         left.set_xticks((0, 0.5, 1), ("0%", "50%", "100%"))
         right.plot(range(blocks + 1), accuracy, "o-", color="black")
         (self.here,) = right.plot([0], [accuracy[0]], "o", color=LEARNS, markersize=14, **moving)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from helpers import embedding, plotting
 from helpers.core.progress import progress
-from helpers.explorers.explorer import Explorer, checked, slider
+from helpers.explorers.explorer import LETTERS, Explorer, checked, slider
 from helpers.plotting.points import (
     DOT,
     LEGEND,
@@ -153,11 +153,11 @@ def _arrows(controls, place):
 def _panel(image, number, small, labels, here, there):
     """Return the picture, and its neighbours by features and on the map, with captions."""
     panel = Image.new("RGB", (PANEL, MAP[1]), "white")
-    write(panel, (0, 16), f"picture {number}")
+    write(panel, (0, 16), f"picture {number}", size=LETTERS)
     thumbnail(panel, (LARGE / 2, 34 + LARGE / 2), labels[number], LARGE, image)
     rows = ("its nearest, by features", here), ("its nearest, on the map", there)
     for row, (caption, found) in enumerate(rows):
-        write(panel, (0, _centre(row, 0)[1] - 16 - SMALL / 2), caption)
+        write(panel, (0, _centre(row, 0)[1] - 16 - SMALL / 2), caption, size=LETTERS)
         for column, other in enumerate(found):
             thumbnail(panel, _centre(row, column), labels[other], SMALL, small[other])
     return np.asarray(panel)

@@ -24,6 +24,7 @@ INK, PICKED = "#222222", "#D81B60"
 DOT, THUMBNAIL = 15, 44  # default sides, in pixels
 FRAME = 5  # maximum width of a frame, in pixels
 LEGEND = 30  # pixels at the top for the names of classes
+NAME = 20  # pixels of a letter in the name of a class
 LEAST_NAME = 60  # pixels that a class name may take, however many there are
 _FINE = 4  # shapes are drawn this many times larger, then reduced, for smooth edges
 _CORNERS = {
@@ -145,7 +146,7 @@ def _legend(canvas, present, names):
             break
         draw_marker(canvas, (x + DOT / 2, LEGEND / 2), label, DOT)
         x += DOT + 8
-        x += write(canvas, (x, LEGEND / 2), str(names[label]), most=room) + 20
+        x += write(canvas, (x, LEGEND / 2), str(names[label]), most=room, size=NAME) + 20
 
 
 def marker(label):
