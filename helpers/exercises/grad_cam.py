@@ -33,10 +33,10 @@ def _two_questions_disagree(answer):
     margin = cam.grad_cam(world.network, image, label, against="rest")
     if not score.any():
         return f"The score's map of picture {asked} is empty, so that it points nowhere."
-    if metrics.pointing_game(score, parts > 0):
+    if metrics.pointing_game(score, parts > 0) > 0:
         return f"On picture {asked} the hottest pixel of the score's map lies on the animal."
     head = [drawn.PART_NAMES.index(name) for name in ("head", *metrics.FEATURES)]
-    if not metrics.pointing_game(margin, parts, head):
+    if metrics.pointing_game(margin, parts, head) < 1:
         return f"On picture {asked} the hottest pixel of the margin's map is not on the head."
     return None
 
@@ -120,19 +120,20 @@ QUESTIONS = (
         (
             "Compute the maps of all test pictures for their true classes, once with "
             'against="rest" and once without.',
-            "metrics.pointing_game(maps, mask) tells where the hottest pixel lies on the mask.",
-            "It must be False for the score's maps and parts > 0, and True for the margin's maps "
-            "and the head. Only then does it count whether networks.predict is right.",
+            "metrics.pointing_game(maps, mask) is 1 where the hottest pixel lies on the mask.",
+            "It must be 0 for the score's maps and parts > 0, and 1 for the margin's maps and "
+            "the head. Only then does it count whether networks.predict is right.",
         ),
         "judge, test = truth.load_network('pets'), truth.test\n"
         "right = networks.predict(judge, test.images).argmax(axis=1) == test.labels\n"
         "by_score = cam.grad_cam(judge, test.images, test.labels)\n"
         "by_margin = cam.grad_cam(judge, test.images, test.labels, against='rest')\n"
-        "off = ~metrics.pointing_game(by_score, test.parts > 0) & by_score.any(axis=(1, 2))\n"
+        "off = (metrics.pointing_game(by_score, test.parts > 0) == 0) & by_score.any(axis=(1, 2))\n"
         "face = (test.parts >= truth.part_names.index('head')) & (\n"
         "    test.parts <= truth.part_names.index('tongue')\n"
         ")\n"
-        "answer = np.flatnonzero(right & off & metrics.pointing_game(by_margin, face))[0]",
+        "on = metrics.pointing_game(by_margin, face) == 1\n"
+        "answer = np.flatnonzero(right & off & on)[0]",
         "answer = 0",
     ),
     Question(
