@@ -10,6 +10,8 @@ from helpers.exercises.answers import array, called, choice, number, row
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
 from helpers.networks import predict
 
+PER_PIXEL = "one number for each pixel,"
+
 
 def _pixels_of_a_cell(answer):
     value = number(answer)
@@ -88,12 +90,12 @@ def _whole_method(function):
     for target, layer in ((0, "late"), (1, "late"), (2, "early")):
         picture = rng.integers(0, 256, (24, 20, 3), np.uint8)
         wanted = cam.grad_cam(network, picture, target, layer)
-        got = np.asarray(called(function, network, picture, target, layer))
+        got = array(called(function, network, picture, target, layer), (None, None), PER_PIXEL)
         if got.shape == network.get_layer(layer).output.shape[1:3]:
             return (
                 f"This is the coarse grid {got.shape}: enlarge it to the picture, {wanted.shape}."
             )
-        got = array(got, wanted.shape, "one number for each pixel,")
+        got = array(got, wanted.shape, PER_PIXEL)
         close = functools.partial(np.allclose, atol=1e-3 * wanted.max(), rtol=1e-3)
         if close(got, wanted):
             continue
