@@ -62,7 +62,7 @@ def _default_layer_told(network, images):
     told = _told.setdefault(network, set())
     if layer not in told:
         told.add(layer)
-        unnamed = "; a later one is not the output of any layer" if later else ""
+        unnamed = "; a later one has no layer of its own" if later else ""
         _log.info(
             "Grad-CAM looks at %s, the last place on every path to the score%s.", layer, unnamed
         )
@@ -116,21 +116,22 @@ def _place(network, size):
     """Return the default layer's name, and whether a later place is no layer's output."""
     free = input_shape(network)
     shape = free if size is None else (*size, *free[2:])
-    spatial, name, later = _survey(network, shape)
+    spatial, first, name, later = _survey(network, shape)
     if name is None:
+        unread = f" (and with channels first, which it cannot read: {', '.join(first)})"
         raise ValueError(
             f"Grad-CAM cannot choose a layer of {network.name!r}: none that comes after a kernel "
             "has more than 1x1 cells and lies on every path to the score. The map of another layer "
             "shows only its share of the score; name the one that you mean with `layer`. Layers "
-            f"with spatial axes: {', '.join(spatial) or 'none'}."
+            f"with spatial axes: {', '.join(spatial) or 'none'}{unread if first else ''}."
         )
     return name, later
 
 
 def _survey(network, shape):
-    """Trace the network once; return its spatial layers, its default layer, and what `_place` does.
+    """Trace the network once; return its spatial layers, those with channels first, and its place.
 
-    Layers are given by name, a default layer that there is not by None.
+    Layers are given by name. The place is what `_place` returns, with None for a missing layer.
     """
     found = []
 
@@ -138,18 +139,20 @@ def _survey(network, shape):
         named = layers(network, operations=True)
         with watch(named.values()) as outputs:
             scores = logits(network, x)
-        spatial = {
-            layer: twin(seen)
+        maps = {
+            layer: seen
             for layer, seen in outputs.items()
             if tf.is_tensor(seen) and seen.graph is x.graph and seen.shape.rank == 4
-            if not channels_first(seen)
         }
+        spatial = {layer: twin(seen) for layer, seen in maps.items() if not channels_first(seen)}
         # Several may give the same tensor, as a Dropout does: take a layer, and the first of them.
         makers = sorted(spatial, key=lambda one: not isinstance(one, keras.layers.Layer))
         names = {layer: name for name, layer in named.items()}
         by_tensor = {spatial[one].name: names[one] for one in reversed(makers)}
-        own = tuple(name for name in layers(network) if named[name] in spatial)
-        found.append((own, *_last_place(bottlenecks(x, scores), by_tensor)))
+        own = [name for name in layers(network) if named[name] in maps]
+        first = tuple(name for name in own if named[name] not in spatial)
+        own = tuple(name for name in own if named[name] in spatial)
+        found.append((own, first, *_last_place(bottlenecks(x, scores), by_tensor)))
 
     def make():
         spec = tf.TensorSpec((None, *shape))

@@ -236,7 +236,7 @@ def test_a_sum_that_no_layer_gives_is_left_out_and_it_is_said(caplog):
     network = Calls(forward, first=one, second=two, pool=POOL(), scores=dense())
     cam.grad_cam(built(network, (16, 16, 3)), images())
     assert "looks at first, " in caplog.text
-    assert "a later one is not the output of any layer" in caplog.text
+    assert "; a later one has no layer of its own" in caplog.text
 
 
 def test_a_spot_that_a_relu_alone_lets_through_is_found():
@@ -264,6 +264,26 @@ def test_without_a_place_for_all_of_the_score_the_error_says_so():
     with pytest.raises(ValueError, match="only its share of the score.*spatial axes: conv"):
         cam.default_layer(past)
     assert cam.grad_cam(past, images(1, 8), 0, "conv").shape == (1, 8, 8)
+
+
+def test_layers_with_channels_first_are_named_where_there_is_no_other():
+    x = keras.Input((8, 8, 3))
+    y = L.Conv2D(4, 3, data_format="channels_first", name="first")(L.Permute((3, 1, 2))(x))
+    pooled = POOL(data_format="channels_first", keepdims=True)(y)
+    network = keras.Model(x, dense()(L.Flatten()(pooled)))
+    with pytest.raises(
+        ValueError, match="cannot choose.*channels first, which.*: permute.*, first"
+    ):
+        cam.default_layer(network)
+
+
+def test_a_place_of_a_layer_that_is_called_twice_has_no_name(caplog):
+    caplog.set_level(logging.INFO, logger="helpers")
+    shared = L.ReLU(name="shared")
+    network = ending(shared, conv(3, name="end"), shared, POOL(), dense())
+    cam.grad_cam(network, images())
+    assert "looks at end, " in caplog.text
+    assert "; a later one has no layer of its own" in caplog.text
 
 
 def test_the_default_depends_on_the_size_where_any_fits():
