@@ -1,5 +1,7 @@
 """Progress bars: shown for what takes time, and only where somebody looks."""
 
+import time
+
 import pytest
 from test_runtime import run
 
@@ -44,3 +46,19 @@ def test_portions_are_of_nearly_one_size_and_leave_nothing_out(count, most):
         assert [n for part in some for n in part] == list(range(count))
         assert max(map(len, some)) <= most and len(some) == -(-count // most)
         assert max(map(len, some)) - min(map(len, some)) <= 1
+
+
+def test_in_a_notebook_a_bar_is_one_line_that_is_gone_at_the_end(monkeypatch):
+    shown = []
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(progress.front_end, "notebook", lambda: object())
+    for name in ("display", "update"):
+        monkeypatch.setattr(
+            "IPython.display.DisplayHandle." + name,
+            lambda _, data, raw, name=name: shown.append((name, data)),
+        )
+    assert list(progress.progress("ab")) == ["a", "b"] and not shown
+    for _ in progress.progress(range(3), label="counting"):
+        time.sleep(0.3)
+    assert [name for name, _ in shown] == ["display"] + ["update"] * (len(shown) - 1)
+    assert "counting" in shown[0][1]["text/plain"] and shown[-1] == ("update", {})

@@ -139,3 +139,28 @@ def test_without_verdicts_nothing_is_ringed(pictures):
     )
     assert not np.array_equal(shown(one), shown(other))
     assert np.array_equal(shown(one)[:, 620:], shown(other)[:, 620:])
+
+
+def test_what_does_not_fit_together_is_named(pictures):
+    features, images, labels, _ = pictures
+    points = features["mixed"]
+    for call, says in (
+        (lambda: (points[:9], images, labels, "ab"), "30 images, .*features has 9"),
+        (lambda: (points, images, labels[:9], "ab"), r"30 images, labels \(9,\)"),
+        (lambda: (points, images, labels + 1, "ab"), "labels go to 2, but there are 2 class names"),
+        (lambda: (points[:2], images[:2], labels[:2], "ab"), "at least 3 images, not 2"),
+        (lambda: (points[:0], images[:0], labels[:0], "ab"), "no images to show"),
+        (lambda: (points[:2], [images[0], images[1][:3]], labels[:2], "ab"), "one size"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            explorers.tsne_maps(*call())
+
+
+def test_few_pictures_leave_perplexities_out_and_say_so(pictures):
+    features, images, labels, _ = pictures
+    few = features["mixed"][:4], images[:4], labels[:4], ["Ba$$in", "<b>two\nlines"]
+    with pytest.warns(UserWarning, match="4 images: perplexity 5, 10 is left out"):
+        explorer = explorers.tsne_maps(*few, perplexities=(2, 5, 10))
+    assert explorer.set(picture=3).startswith("picture 3: <b>two\nlines; its 3 nearest")
+    with pytest.warns(UserWarning, match="perplexity 5 is left out"):
+        assert explorers.tsne_maps(*few, perplexities=(5,)).values()["perplexity"] == 1

@@ -61,7 +61,7 @@ class _Chart:
         self.bars = left.barh(names, np.ones(blocks + 1), **moving)
         self.texts = [left.text(0, k, "", va="center", **moving) for k in range(blocks + 1)]
         left.invert_yaxis()
-        left.set(xlabel="share of all parameters", xlim=(0, 1.65))
+        left.set(xlabel="share of all parameters", xlim=(0, 1.75))
         left.set_xticks((0, 0.5, 1), ("0%", "50%", "100%"))
         right.plot(range(blocks + 1), accuracy, "o-", color="black")
         (self.here,) = right.plot([0], [accuracy[0]], "o", color=LEARNS, markersize=14, **moving)
