@@ -1,15 +1,16 @@
-"""Questions of lesson 06: one step uphill, a guess, an objective, a cat that is called a dog."""
+"""Questions of lesson 06: a step uphill, a guess, an objective, an attack, and its method."""
 
 import functools
 
+import keras
 import numpy as np
 
-from helpers import dreaming
+from helpers import dreaming, networks
 from helpers.exercises.answers import array, called, choice, picture
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
-from helpers.networks import predict
 
-RADIUS = 2.0  # how far a cat may be changed in the last question, L2, pixels in 0-1
+RADIUS = 2.0  # how far a cat may be changed in question 4, L2, pixels in 0-1
+ENOUGH = 0.75  # of the rise that the helper reaches, in question 5
 
 
 def _step_uphill(function):
@@ -35,7 +36,7 @@ def _chance_upside_down(name):
     start = np.clip(mean + np.random.default_rng(0).normal(0, 16, mean.shape), 0, 255)
     dog = dreaming.target_class(1)
     made = dreaming.maximize(network, dog, start, steps=100, rate=0.05, radius=40)
-    return float(predict(network, made[::-1])[0, 1])
+    return float(networks.predict(network, made[::-1])[0, 1])
 
 
 def _dog_upside_down(answer):
@@ -73,9 +74,37 @@ def _cat_called_dog(answer):
     far = float(np.linalg.norm((made - cat) / 255))
     if far > RADIUS * 1.001:
         return f"That is {far:.1f} away from test picture 0; at most {RADIUS:g} is allowed."
-    chance = float(predict(world.network, made)[0, 1])
+    chance = float(networks.predict(world.network, made)[0, 1])
     if chance < 0.99:
         return f"It is near enough, but a dog with {chance:.0%} only."
+    return None
+
+
+def _attack(function):
+    keras.utils.set_random_seed(6)
+    network = networks.build(3, size=32, widths=(4, 4, 8, 8, 8))
+    rng = np.random.default_rng(6)
+    for target, steps, rate, radius in ((2, 12, 0.005, 0.9), (0, 3, 0.01, 30.0)):
+        start = rng.uniform(40, 215, (32, 32, 3)).astype(np.float32)
+        got = called(function, network, start, target, steps, rate, radius)
+        got = np.float32(picture(got, start.shape))
+        far = float(np.linalg.norm((got - start) / 255))
+        if far > radius * 1.01:
+            return f"With radius {radius:g}, your picture is {far:.1f} away from the first one."
+        goal, choices = dreaming.target_class(target), dict(parameterization=dreaming.pixels)
+        best = dreaming.maximize(
+            network, goal, start, steps=steps, rate=rate, radius=radius, transform=None,
+            rule=dreaming.Normalized(), **choices,
+        )  # fmt: skip
+        low, mine, high = dreaming.value(network, goal, np.stack([start, got, best]))
+        if not mine > low:
+            return f"The score of class {target} does not rise: {low:.2f} before, {mine:.2f} after."
+        if not mine - low > ENOUGH * (high - low):
+            return (
+                f"In {steps} steps the score of class {target} rises by {mine - low:.2f}; the "
+                f"helper reaches {high - low:.2f}. Is each step as long as rate says, and is the "
+                "picture pulled back only where it is beyond the radius?"
+            )
     return None
 
 
@@ -102,7 +131,7 @@ QUESTIONS = (
         _more_cat_less_dog,
         (
             "Objectives can be added, subtracted and scaled.",
-            "dreaming.target_class(0) is the score for cat. What is it for dog?",
+            "dreaming.target_class(0) is the score for cat. Which is the one for dog?",
         ),
         "answer = dreaming.target_class(0) - dreaming.target_class(1)",
         "answer = dreaming.target_class(0)",
@@ -119,5 +148,26 @@ QUESTIONS = (
         "    radius=1.9, parameterization=dreaming.pixels, transform=None,\n"
         ")",
         "answer = truth.test.images[1]",
+    ),
+    Question(
+        _attack,
+        (
+            "It is the loop from the beginning of the lesson, with one more line at its end.",
+            "Keep the start. After each step: how long is the change, all pixels taken together?",
+            "Where the change is longer than radius, multiply it by radius / length.",
+        ),
+        "import tensorflow as tf\n\n\n"
+        "def attack(network, picture, target, steps, rate, radius):\n"
+        "    start = numbers = tf.constant(picture[None] / 255, tf.float32)\n"
+        "    for _ in range(steps):\n"
+        "        with tf.GradientTape() as tape:\n"
+        "            tape.watch(numbers)\n"
+        "            score = network(numbers * 255, training=False)[0, target]\n"
+        "        slope = tape.gradient(score, numbers)\n"
+        "        numbers += rate * slope / tf.math.reduce_std(slope)\n"
+        "        change = tf.clip_by_value(numbers, 0, 1) - start\n"
+        "        numbers = start + change * tf.minimum(1.0, radius / tf.norm(change))\n"
+        "    return numbers[0].numpy() * 255",
+        "def attack(network, picture, target, steps, rate, radius):\n    return picture",
     ),
 )
