@@ -5,7 +5,9 @@ import subprocess
 import sys
 from importlib import metadata
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from helpers.core import runtime
 from helpers.core.paths import ROOT
@@ -65,3 +67,46 @@ def test_versions_is_one_line_with_the_versions():
     assert "\n" not in line
     for name, package in (("TensorFlow", "tensorflow"), ("Keras", "keras"), ("NumPy", "numpy")):
         assert f"{name} {metadata.version(package)}" in line
+
+
+CELLS = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance(colors="NoColor")
+from helpers.core import runtime
+runtime.explain_missing_names()
+runtime.explain_missing_names()
+for cell in ("world + 1", "1 / 0", "def f():\\n    x += 1\\nf()", "print('fine')"):
+    print(type(shell.run_cell(cell).error_in_exec).__name__)
+"""
+
+
+def test_a_missing_name_is_followed_by_what_to_run():
+    said = run(CELLS).stdout
+    assert "NameError: name 'world' is not defined" in said
+    sentence = "If an earlier cell makes world, run that first: Run > Run All Above Selected Cell"
+    assert said.count(sentence) == said.count("If an earlier cell") == 1
+    assert said.index("is not defined") < said.index(sentence) < said.index("ZeroDivisionError")
+    assert "UnboundLocalError" in said and "fine" in said
+
+
+def test_in_a_kernel_the_error_stays_an_error_and_the_sentence_follows():
+    new = nbformat.v4
+    setup = "from helpers.core import runtime\nruntime.explain_missing_names()"
+    cells = [new.new_code_cell(source) for source in (setup, "world + 1", "1 + 1")]
+    notebook = new.new_notebook(cells=cells)
+    NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": ROOT}}).execute()
+    error, sentence = notebook.cells[1].outputs
+    assert (error.output_type, error.ename) == ("error", "NameError")
+    assert sentence.text.startswith("If an earlier cell makes world, run that first")
+    assert notebook.cells[2].outputs[0].data["text/plain"] == "2"
+
+
+def test_a_notebook_that_shows_errors_its_own_way_is_left_alone():
+    said = run(
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "shell.set_custom_exc((KeyError,), lambda *_, **__: print('mine'))\n"
+        "from helpers.core import runtime; runtime.explain_missing_names()\n"
+        "shell.run_cell('world')\n"
+    )
+    assert "earlier cell" not in said.stdout

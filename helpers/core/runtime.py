@@ -6,14 +6,21 @@ Only the functions that need TensorFlow import it.
 import logging
 import os
 import platform
+import sys
 import warnings
+
+MISSING = (
+    "If an earlier cell makes {name}, run that first: Run > Run All Above Selected Cell "
+    "(in Colab: Runtime > Run before)."
+)
 
 
 def setup(seed=0, threads=2):
     """Make TensorFlow quiet and a lesson's numbers reproducible; call it first in a notebook.
 
     Seeds Python, NumPy and Keras (seed: 0 to 2**32 - 1), turns on deterministic kernels, and fixes
-    the number of threads per operation, since sums of floats depend on it. May be called again.
+    the number of threads per operation, since sums of floats depend on it. After a NameError,
+    notebooks then say which cells to run. May be called again.
 
     Warns if TensorFlow has already started with another number of threads, which can then no longer
     be changed. Raises ValueError for an invalid seed or number of threads.
@@ -43,6 +50,25 @@ def setup(seed=0, threads=2):
     log.setLevel(logging.INFO)
     if not any(isinstance(handler, _Print) for handler in log.handlers):
         log.addHandler(_Print())
+    explain_missing_names()
+
+
+def explain_missing_names():
+    """Let IPython, where it runs, say after a NameError that the cells above may not have run.
+
+    Not where the notebook handles errors in a way of its own. Works from this call to the next
+    restart of the kernel.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None and not shell.custom_exceptions:
+        shell.set_custom_exc((NameError,), _show_missing_name)
+
+
+def _show_missing_name(shell, kind, error, traceback, tb_offset=None):
+    """Show a traceback as ever, then the sentence; called by IPython."""
+    shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+    if kind is NameError and error.name:  # and not UnboundLocalError, which is another matter
+        print(MISSING.format(name=error.name))
 
 
 class _Print(logging.Handler):
