@@ -5,13 +5,9 @@ Its own input decides which shapes fit. It is never changed: `frozen` and `penal
 """
 
 import difflib
-import json
 import math
 import os
-import random
-import tempfile
 import warnings
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.core import files
+from helpers.core.copies import copied, kernels
 from helpers.core.heads import read, say_once
 from helpers.core.tracing import compiled, in_batches, seen, watch
 from helpers.core.tracing import layers as layers_of
@@ -31,13 +29,6 @@ _KINDS = {
     "all": (keras.layers.Layer,),
 }
 IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
-_KERNELS = (  # names of a layer's penalties, and of the kernels that they apply to
-    ("kernel_regularizer", "kernel"),
-    ("depthwise_regularizer", "kernel"),
-    ("depthwise_regularizer", "depthwise_kernel"),
-    ("pointwise_regularizer", "pointwise_kernel"),
-)
-UNKNOWN_WHEN_EMPTY = ("input_axes", "output_axes")  # null in files of newer Keras, unknown to older
 
 
 class ParameterCounts(NamedTuple):
@@ -106,48 +97,12 @@ def vgg16(classes=2, weights=None, size=224, dropout=0.5, name="vgg16"):
 
 
 def load(path):
-    """Load a network from a `.keras` file, in safe mode: the file cannot run code.
+    """Load a network from a `.keras` or whole `.h5` file, in safe mode: the file cannot run code.
 
-    Raises FileNotFoundError, or ValueError for a file that is damaged or not a Keras network.
+    What it is, is judged by what is in it and not by its name. Raises FileNotFoundError, or
+    ValueError that says why a file cannot be loaded, and what to do.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no network file {path}.")
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as file:
-            cut = file.read(2) == b"PK"
-        fault = "is truncated: copy it again" if cut else "is not a .keras file: save with Keras 3"
-        raise ValueError(f"{path} {fault}.")
-    with zipfile.ZipFile(path) as archive:
-        if "config.json" not in archive.namelist():
-            raise ValueError(f"{path} is a zip file but not a .keras file: it has no config.json.")
-    try:
-        network = _load(path)
-    except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{path} cannot be loaded as a Keras network: {reason}") from error
-    if not isinstance(network, keras.Model):
-        raise ValueError(f"{path} holds a {type(network).__name__}, not a whole network.")
-    return network
-
-
-def _load(path):
-    """Load a file; if a newer Keras wrote it, without the entries that this version rejects."""
-    with zipfile.ZipFile(path) as archive:
-        written = archive.read("config.json").decode("utf-8")
-        if not any(f'"{name}": null' in written for name in UNKNOWN_WHEN_EMPTY):
-            return keras.models.load_model(path, compile=False, safe_mode=True)
-
-        def without_empty(entry):
-            return {k: v for k, v in entry.items() if v is not None or k not in UNKNOWN_WHEN_EMPTY}
-
-        known = json.dumps(json.loads(written, object_hook=without_empty))
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, path.name)
-            with zipfile.ZipFile(copy, "w") as target:
-                for name in archive.namelist():
-                    target.writestr(name, known if name == "config.json" else archive.read(name))
-            return keras.models.load_model(copy, compile=False, safe_mode=True)
+    return files.load(path)
 
 
 def save(network, path):
@@ -170,6 +125,7 @@ def save(network, path):
 
 def layer_names(network, kind="conv"):
     """Return the names of a network's layers in order: kind "conv", "dense" or "all"."""
+    check_network(network)
     if kind not in _KINDS:
         raise ValueError(f"kind must be one of {', '.join(_KINDS)}, not {kind!r}.")
     return [name for name, layer in layers_of(network).items() if isinstance(layer, _KINDS[kind])]
@@ -180,24 +136,46 @@ def find_layer(network, name):
 
     What a functional network computes without a layer, such as a `+`, is found by Keras' name.
     """
-    named = layers_of(network)
-    found = named.get(name) or layers_of(network, operations=True).get(name)
+    check_network(network)
+    named, found = layers_of(network), None
+    if isinstance(name, str):
+        found = named.get(name) or layers_of(network, operations=True).get(name)
     if found is None:
         raise _no_such(network, name, named)
     return found
 
 
+def _names(layers):
+    """Return a name, or several, as a tuple."""
+    several = hasattr(layers, "__iter__") and not isinstance(layers, str | bytes)
+    return tuple(layers) if several else (layers,)
+
+
 def _no_such(network, name, named, what=""):
-    near = difflib.get_close_matches(str(name), named, n=1, cutoff=0.5)
+    wanted = name.name if isinstance(name, keras.Layer) else str(name)
+    near = difflib.get_close_matches(wanted, named, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     found = f"No layer {name!r}{what} in {network.name}."
     return ValueError(f"{found}{hint} It has: {', '.join(named)}.")
 
 
+def check_network(network):
+    """Raise TypeError, with the mend, for anything but a `keras.Model`."""
+    if isinstance(network, keras.Model):
+        return
+    given, mend = type(network).__name__, ""
+    if isinstance(network, (str, os.PathLike)):
+        mend = f" Load it first: networks.load({str(network)!r})."
+    elif isinstance(network, type):
+        given, mend = f"class {network.__name__}", " Make one of it first."
+    elif isinstance(network, keras.Layer):
+        mend = " Put the layer into one: keras.Sequential([keras.Input(shape), layer])."
+    raise TypeError(f"A network must be a keras.Model, not a {given}.{mend}")
+
+
 def check_built(network):
     """Raise TypeError unless a network is a `keras.Model`, ValueError unless it is built."""
-    if not isinstance(network, keras.Model):
-        raise TypeError(f"A network must be a keras.Model, not a {type(network).__name__}.")
+    check_network(network)
     if not network.built:
         raise ValueError(f"The network {network.name!r} is not built yet: call it on some images.")
 
@@ -225,9 +203,7 @@ def check_images(network, images, bytes_too=False):
     bytes_too: keep uint8 as it is, in a quarter of the memory. Raises ValueError for another shape,
     NaN or infinity, TypeError for anything but numbers; warns if the values look like 0-1.
     """
-    shape, images = input_shape(network), np.asarray(images)
-    if images.dtype.kind not in "uif":
-        raise TypeError(f"Images must be numbers (uint8 or float), not {images.dtype}.")
+    shape, images = input_shape(network), _as_numbers(images)
     single = images.ndim == len(shape)
     batch = images[np.newaxis] if single else images
     fits = batch.ndim == len(shape) + 1 and 0 not in batch.shape
@@ -235,7 +211,7 @@ def check_images(network, images, bytes_too=False):
         wanted = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(
             f"The network {network.name!r} takes images (N, {wanted}) or one ({wanted}), "
-            f"not {images.shape}."
+            f"not {images.shape}{': that is none' if 0 in batch.shape else ''}."
         )
     if not (bytes_too and images.dtype == np.uint8):
         batch = np.ascontiguousarray(batch, np.float32)
@@ -249,13 +225,40 @@ def check_images(network, images, bytes_too=False):
     return batch, single
 
 
+def _as_numbers(images):
+    """Return images as an array of numbers; say what they are if that cannot be."""
+    array = _as_array(images)
+    if array is not None and array.dtype.kind in "uif":
+        return array
+    given = type(images).__name__ if array is None or not array.ndim else array.dtype
+    if isinstance(images, os.PathLike) or (array is not None and array.dtype.kind in "US"):
+        raise TypeError("Images must be numbers, not text: read a file with photos.read first.")
+    if array is not None and array.dtype == bool:
+        raise TypeError("Images must be numbers in 0-255, not True and False (bool).")
+    if array is None or array.ndim:  # several, which do not make one array
+        each = [_as_array(one) for one in images]
+        shapes = sorted({one.shape for one in each if one is not None})
+        if len(shapes) > 1:
+            sizes = " and ".join(map(str, shapes[:3]))
+            raise ValueError(f"Images of one batch must be of one size, not {sizes}: resize them.")
+    raise TypeError(f"Images must be an array of numbers (uint8 or float), not {given}.")
+
+
+def _as_array(images):
+    """Return images as an array, or None for lists whose rows differ in length."""
+    try:
+        return np.asarray(images)
+    except ValueError:
+        return None
+
+
 def record(network, images, layers, batch_size=16):
     """Return the outputs of layers for images, `{name: float32 array (N, ...)}`, in one pass.
 
     layers: a name or a list of names, see `layer_names`. Raises ValueError for a layer that is
     unknown or that the network does not call.
     """
-    names = (layers,) if isinstance(layers, str) else tuple(layers)
+    names = _names(layers)
     for name in names:
         find_layer(network, name)
     batch, _ = check_images(network, images, bytes_too=True)
@@ -309,7 +312,8 @@ def frozen(network, upto=None):
     All later layers are trainable. The copy has the same weights; compile it before training.
     Raises ValueError for an unknown block or layer.
     """
-    copy = _copied(network)
+    check_built(network)
+    copy = copied(network)
     for layer in (*_networks(copy), *layers_of(copy).values()):
         layer.trainable = True  # one by one: a network passes it on only if it changes
     if upto:
@@ -338,15 +342,16 @@ def penalized(network, l1=0.0, l2=0.0, layers=None):
     """
     if not (0 <= l1 < math.inf and 0 <= l2 < math.inf):
         raise ValueError(f"Penalties must be 0 or more, not l1={l1}, l2={l2}.")
-    copy = _copied(network)
-    kernels = {name: list(_kernels(layer)) for name, layer in layers_of(copy).items()}
-    kernels = {name: found for name, found in kernels.items() if found}
-    names = kernels if layers is None else (layers,) if isinstance(layers, str) else layers
+    check_built(network)
+    copy = copied(network)
+    penalties = {name: list(kernels(layer)) for name, layer in layers_of(copy).items()}
+    penalties = {name: found for name, found in penalties.items() if found}
+    names = penalties if layers is None else _names(layers)
     penalty = keras.regularizers.L1L2(l1, l2) if l1 or l2 else None
     for name in names:
-        if name not in kernels:
-            raise _no_such(network, name, kernels, " with a kernel")
-        for layer, attribute, kernel in kernels[name]:
+        if not isinstance(name, str) or name not in penalties:
+            raise _no_such(network, name, penalties, " with a kernel")
+        for layer, attribute, kernel in penalties[name]:
             setattr(layer, attribute, penalty)  # this is saved with the network,
             kernel.regularizer = penalty  # and this counts in its loss
     return copy
@@ -356,45 +361,3 @@ def _networks(network):
     """Return a network and those nested in it, the outer before the inner."""
     inner = [layer for layer in network.layers if isinstance(layer, keras.Model)]
     return [network, *(deeper for layer in inner for deeper in _networks(layer))]
-
-
-def _kernels(layer):
-    for penalty, kernel in _KERNELS:
-        if hasattr(layer, penalty) and isinstance(getattr(layer, kernel, None), keras.Variable):
-            yield layer, penalty, getattr(layer, kernel)
-
-
-def _copied(network):
-    """Return a copy of a network, not compiled: same weights, random seeds, penalties, freezing."""
-    check_built(network)
-    classes = {type(part).__name__: type(part) for part in (network, *layers_of(network).values())}
-    random_numbers = random.getstate()  # Keras seeds new layers from it
-    try:
-        with warnings.catch_warnings():
-            # A lambda is unsafe in a file, but this is not saved.
-            warnings.filterwarnings("ignore", "The object being serialized includes a `lambda`")
-            config = keras.saving.serialize_keras_object(network)
-            config.pop("compile_config", None)
-            copy = keras.saving.deserialize_keras_object(config, classes, safe_mode=False)
-            for own, twin in zip(network.variables, copy.variables, strict=True):
-                twin.assign(own)
-                twin.regularizer = own.regularizer
-            _follow(network, copy)
-    except (NotImplementedError, TypeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"The network {network.name!r} cannot be copied. A custom class needs a get_config() "
-            f"that returns all arguments of its __init__. Keras reports: {reason}"
-        ) from error
-    finally:
-        random.setstate(random_numbers)
-    return copy
-
-
-def _follow(network, copy):
-    """Give a copy the frozen layers and penalties that a custom `get_config` may leave out."""
-    pairs = zip(layers_of(network).values(), layers_of(copy).values(), strict=True)
-    for layer, twin in reversed(list(pairs)):  # parents before their children
-        twin.trainable = layer.trainable
-        for _, penalty, _ in _kernels(layer):
-            setattr(twin, penalty, getattr(layer, penalty))

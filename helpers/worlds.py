@@ -131,7 +131,7 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
         network = network or os.environ.get("COURSE_NETWORK") or None
     if network is not None:
         network = Path(network).expanduser()
-        if not network.is_file():
+        if not network.exists():
             raise FileNotFoundError(f"there is no network file {network}; check COURSE_NETWORK")
     if name == "drawn":
         return _drawn_world(network, cache)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from helpers import cam, networks
+from helpers.core.copies import copied
 from helpers.photos import imagenet
 
 
@@ -293,9 +294,124 @@ def test_a_network_may_be_compiled_and_hold_what_no_file_may():
     assert_array_equal(copy(np.ones((1, 2))), network(np.ones((1, 2))))
 
 
+class Add(keras.layers.Layer):
+    """A layer of one's own that bears the name of one of Keras', and of the operator."""
+
+    def __init__(self, factor, **options):
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, x):
+        return self.factor * x
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return super().get_config() | {"factor": self.factor}
+
+
+class Sum(keras.regularizers.Regularizer):
+    def __call__(self, weights):
+        return keras.ops.sum(weights)
+
+    def get_config(self):
+        return {}
+
+
+def relu(x):
+    """No ReLU at all."""
+    return 3 * x - 1
+
+
+def mixtures():
+    """Return networks of four numbers whose layers and operators share their names."""
+    layers, ops, k = keras.layers, keras.ops, np.float32(2.5)
+    x = keras.Input((4,), name="numbers")
+    dense, shared = layers.Dense(4), layers.Dense(4, activation=relu)
+    both = layers.Add()([dense(x), x]) + x
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4), layers.Dropout(0.5)])
+    outputs = {
+        "Add and +": both,
+        "all operators": layers.Multiply()([both, x]) * 2
+        - x / 3
+        + (-x) ** 2
+        + abs(1 - x) @ ops.eye(4),
+        "functions": ops.where(both > 0.5, ops.relu(both), -both)[:, ::2],
+        "arguments": ops.concatenate([x, ops.clip(x, 0.2, x_max=0.7)], axis=-1),
+        "an own Add": Add(5)(x) + layers.Add()([x, x]),
+        "a function called relu": shared(shared(x)),
+        "lambdas": layers.Lambda(lambda x: k * ops.relu(x))(layers.Dense(3, lambda x: x + k)(x)),
+        "two lambdas": layers.Lambda(lambda x: x + 1)(layers.Lambda(lambda x: 2 * x)(x)),
+        "a named function": layers.Lambda(relu)(x),
+        "called twice": inner(inner(x)) + x,
+        "shared by two networks": inner(x) + inner.layers[0](x),
+        "an own penalty": layers.Dense(2, kernel_regularizer=Sum())(x),
+        "an own layer within": layers.TimeDistributed(Add(2))(layers.Reshape((2, 2))(x)),
+        "nested": keras.Sequential([keras.Input((4,)), keras.Model(x, both), layers.Dense(2)])(x),
+    }
+    return {name: keras.Model(x, y) for name, y in outputs.items()}
+
+
+def shaken(network):
+    """Give a network weights that differ everywhere, so that no two outputs are alike by chance."""
+    random = np.random.default_rng(0)
+    for weight in network.weights:
+        if weight.dtype == "float32":
+            weight.assign(weight + random.uniform(0.01, 0.1, weight.shape))
+    return network
+
+
+def test_copies_of_every_mixture_of_layers_and_operators_are_equal():
+    x = np.random.default_rng(0).uniform(0, 1, (3, 4)).astype("float32")
+    for name, network in mixtures().items():
+        shaken(network)
+        network.layers[-1].trainable = False
+        before, frozen = np.asarray(network(x)), [v.trainable for v in network.variables]
+        copy = networks.penalized(network, l2=0.0) if name == "an own penalty" else copied(network)
+        assert_array_equal(copy(x), before, err_msg=name)
+        assert np.ptp(before) > 0, name
+        assert [v.trainable for v in copy.variables] == frozen, name
+        assert not {id(v) for v in copy.variables} & {id(v) for v in network.variables}, name
+        assert networks.layer_names(copy, "all") == networks.layer_names(network, "all"), name
+        copy.set_weights([0 * w for w in copy.get_weights()])
+        assert_array_equal(network(x), before, err_msg=name)
+
+
+def test_an_own_penalty_is_copied_and_replaced():
+    network = mixtures()["an own penalty"]
+    assert_array_equal(copied(network).losses[0], network.losses[0])
+    assert networks.penalized(network).losses == []
+    assert len(network.losses) == 1
+
+
+def test_a_family_of_keras_applications_that_adds_in_two_ways_is_copied():
+    make = keras.applications.MobileNetV3Small
+    network = shaken(make(weights=None, classes=2, input_shape=(32, 32, 3)))
+    copy = networks.frozen(network, networks.layer_names(network)[3])
+    assert_array_equal(copy(images(2, 32)), network(images(2, 32)))
+    assert 0 < networks.parameter_counts(copy).trainable < network.count_params()
+
+
+class Nameless(keras.Model):
+    """A network of one's own without a get_config: nothing says how to make another."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.dense = keras.layers.Dense(width)
+
+    def call(self, x):
+        return self.dense(x)
+
+
 def test_networks_that_cannot_be_copied_are_named():
-    with pytest.raises(ValueError, match=r"cannot be copied.* get_config\(\) that returns all"):
+    with pytest.raises(
+        ValueError, match=r"cannot be copied.*of your own \(Calls\) need a get_conf"
+    ):
         networks.frozen(two_two_one("subclassed, ops"))
+    own = keras.Sequential([keras.Input((4,)), built(Nameless(3), (4,)), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"cannot be copied: .*Classes of your own \(Nameless\)"):
+        networks.frozen(own)
     with pytest.raises(ValueError, match="is not built yet"):
         networks.penalized(keras.Sequential([keras.layers.Dense(2)]), l2=1)
     with pytest.raises(ValueError, match="is not built yet"):
