@@ -17,7 +17,7 @@ from helpers.core.tracing import compiled, seen, watch
 from helpers.networks import check_images, find_layer, layer_names
 from helpers.plotting import as_rgb, resize_maps
 
-DARK = 0.25  # brightness of a masked image where the channel does not fire
+FADED, GREY = 0.35, 165  # of a masked image where the channel does not fire: contrast, and level
 DETECTOR = 0.04  # IoU from which Bau 2017 call a channel a detector of a part
 record = networks.record  # the outputs of layers for images, unchanged
 _AT_ONCE = 4_000_000  # values of maps in memory at a time
@@ -72,12 +72,13 @@ def strongest_channels(network, images, layer, k=64, over="max"):
 
 
 def mask_image(image, activation, full=None):
-    """Return an image that is bright where a channel fires and dark elsewhere: uint8 (H, W, 3).
+    """Return an image in full colour where a channel fires and in pale grey elsewhere: (H, W, 3).
 
-    `image` is (H, W, 3) in 0-255, `activation` one channel's map (h, w). Brightness grows with the
-    activation, from `DARK` at 0 and below to the image itself at `full`: None is the map's maximum,
-    a number keeps several maps comparable. Maps (N, h, w), over one image or N, give (N, H, W, 3).
-    Raises ValueError for shapes that do not fit, NaN or infinity, and `full` not above 0.
+    `image` is (H, W, 3) in 0-255, `activation` one channel's map (h, w); the result is uint8. The
+    colours return with the activation, from a faded grey at 0 and below to the image itself at
+    `full`: None is the map's maximum, a number keeps several maps comparable. Maps (N, h, w), over
+    one image or N, give (N, H, W, 3). Raises ValueError for shapes that do not fit, NaN or
+    infinity, and `full` not above 0.
     """
     image, maps = np.asarray(image), np.asarray(activation)
     single = image.ndim < 4 and maps.ndim == 2
@@ -92,9 +93,50 @@ def mask_image(image, activation, full=None):
         raise ValueError(f"activation must be finite, and full None or above 0, not {full!r}.")
     fires = np.maximum(resize_maps(maps, *pictures.shape[1:3]), 0)
     most = fires.max(axis=(1, 2), keepdims=True) if full is None else full
-    light = DARK + (1 - DARK) * np.minimum(fires / np.where(most > 0, most, 1), 1)
-    masked = np.round(pictures * light[..., np.newaxis]).astype(np.uint8)
+    light = np.minimum(fires / np.where(most > 0, most, 1), 1)[..., np.newaxis]
+    faded = FADED * pictures.mean(axis=3, keepdims=True) + (1 - FADED) * GREY
+    masked = np.round(light * pictures + (1 - light) * faded).astype(np.uint8)
     return masked[0] if single else masked
+
+
+def crops(images, maps, k=4, side=48):
+    """Return the patches of images in which a channel is most active: uint8 (k, side, side, 3).
+
+    Arguments:
+        images: (N, H, W, 3) in 0-255.
+        maps: (N, h, w), one channel's map for each image.
+        k: number of patches, each from another image, the strongest first.
+        side: of a patch, in pixels.
+
+    A patch is centred at the strongest cell of its map, or moved inwards until it lies within the
+    image. Of equal images, and of equal cells, the first counts. Raises ValueError for maps that do
+    not fit, NaN or infinity, k beyond N, and a side beyond the image. (Zeiler 2013)
+    """
+    maps, count = np.asarray(maps), len(images)
+    if maps.ndim != 3 or len(maps) != count or not np.isfinite(maps).all():
+        raise ValueError(f"maps must be finite, (N, h, w), for {count} images, not {maps.shape}.")
+    pictures = np.asarray(images)
+    if not 1 <= k <= count:
+        raise ValueError(f"k must be 1 to {count}, the number of images, not {k!r}.")
+    if not 1 <= side <= min(pictures.shape[1:3]):
+        raise ValueError(f"side must be 1 to {min(pictures.shape[1:3])} pixels, not {side!r}.")
+    best = np.argsort(-maps.max(axis=(1, 2)), kind="stable")[:k]
+    found = []
+    for number in best:
+        cell = np.unravel_index(maps[number].argmax(), maps.shape[1:])
+        size = pictures.shape[1:3]
+        top, left = (
+            _begin(c, cells, side, s)
+            for c, cells, s in zip(cell, maps.shape[1:], size, strict=True)
+        )
+        found.append(as_rgb(pictures[number])[top : top + side, left : left + side])
+    return np.stack(found)
+
+
+def _begin(cell, cells, side, size):
+    """Return where a patch around a cell's centre begins, in pixels, so that it lies inside."""
+    centre = (cell + 0.5) * size / cells
+    return int(np.clip(np.round(centre - side / 2), 0, size - side))
 
 
 def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_size=16):
@@ -133,17 +175,55 @@ def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_siz
     return {name: iou[:, number].astype(np.float32) for number, name in enumerate(part_names)}
 
 
-def iou_range(parts, part_names, quantile=0.995):
-    """Return a random mask's IoU with each part, and the best possible: `{part: (low, high)}`.
+def iou_range(parts, part_names, quantile=0.995, others=None, grid=None):
+    """Return the IoU that takes no skill, and the best within reach: `{part: (low, high)}`.
 
-    The mask covers a share of 1 - quantile of all pixels. Read the results of `dissect` on this
-    scale: no mask can match a part that is much larger or smaller. Absent parts have NaN. Errors
-    are as in `dissect`.
+    Read the results of `dissect` on this scale. The mask covers a share of 1 - quantile of all
+    pixels, so it can match no part that is much larger or smaller; absent parts have NaN.
+
+    Arguments:
+        others: int (M, H, W), the parts of other images. The low value is then that of one fixed
+            mask, the pixels where the part most often lies in the others, which never looks at an
+            image; by default that of a random mask.
+        grid: (h, w), the cells of a map. The high value is then at most that of the map whose cells
+            hold their true share of the part, enlarged and cut at its best level.
+
+    Errors are as in `dissect`.
     """
-    part, mask = _areas(np.asarray(parts), part_names, quantile) / np.size(parts), 1 - quantile
-    chance = mask * part / (mask + part - mask * part)
-    best = np.minimum(mask, part) / np.maximum(mask, part)
-    return dict(zip(part_names, zip(chance.tolist(), best.tolist(), strict=True), strict=True))
+    parts = np.asarray(parts)
+    areas, mask = _areas(parts, part_names, quantile) / parts.size, 1 - quantile
+    low = mask * areas / (mask + areas - mask * areas)
+    high = np.minimum(mask, areas) / np.maximum(mask, areas)
+    if others is not None:
+        _areas(np.asarray(others), part_names, quantile)
+        low = [_iou(_usual(others, n, mask), parts == n) for n in range(len(part_names))]
+    if grid is not None:
+        reached = [_reached(parts == number, grid) for number in range(len(part_names))]
+        high = np.minimum(high, reached)
+    low, high = (np.where(areas > 0, bound, np.nan).tolist() for bound in (low, high))
+    return dict(zip(part_names, zip(low, high, strict=True), strict=True))
+
+
+def _usual(parts, number, share):
+    """Return the share of pixels where a part lies most often, bool (H, W); the first of equals."""
+    often = (np.asarray(parts) == number).mean(axis=0)
+    usual = np.zeros(often.size, bool)
+    usual[np.argsort(-often, axis=None, kind="stable")[: round(share * often.size)]] = True
+    return usual.reshape(often.shape)
+
+
+def _iou(mask, truth):
+    either = (mask | truth).sum()
+    return (mask & truth).sum() / either if either else 0.0
+
+
+def _reached(truth, grid):
+    """Return the best IoU of a map with so few cells, each of which knows its share of the part."""
+    truth = truth if truth.ndim == 3 else truth[np.newaxis]
+    cells = tf.image.resize(np.float32(truth)[..., np.newaxis], grid, "area").numpy()[..., 0]
+    large = resize_maps(cells, *truth.shape[1:])
+    levels = np.linspace(0.02, 0.98, 49)
+    return max(_iou(large >= level, truth) for level in levels)
 
 
 def _areas(parts, part_names, quantile):

@@ -100,37 +100,48 @@ def test_wrong_input_is_named():
         activations.strengths(network, images() / 255, "conv2")
 
 
-def test_a_mask_is_bright_where_the_neuron_fires_and_dark_elsewhere():
+def faded(picture):
+    """Return what is left of a picture where a channel is silent: float64, in its shape."""
+    grey = np.float64(picture).mean(axis=-1, keepdims=True)
+    kept = activations.FADED
+    return np.broadcast_to(kept * grey + (1 - kept) * activations.GREY, picture.shape)
+
+
+def test_a_mask_has_its_colours_where_the_neuron_fires_and_is_grey_elsewhere():
     white, hot = np.full((224, 224, 3), 255, np.uint8), np.zeros((7, 7), np.float32)
     hot[1, 1] = 3
     masked = activations.mask_image(white, hot)
     assert masked.shape == (224, 224, 3)
     assert masked.dtype == np.uint8
-    light = masked[..., 0] - round(255.0 * activations.DARK)
+    ground = faded(white)[0, 0, 0]
+    light = masked[..., 0] - round(ground)
     for axis in (0, 1):  # it lands where it is: the second cell of seven is centred at 47.5
         profile = light.sum(axis=axis)
         assert_allclose(profile @ np.arange(224) / profile.sum(), 47.5, atol=1e-3)
     assert set(masked[47:49, 47:49].ravel()) == {255}
-    assert set(masked[100:].ravel()) == {round(255 * activations.DARK)}
+    assert set(masked[100:].ravel()) == {round(ground)}
 
 
-def test_a_silent_neuron_leaves_the_picture_dark():
+def test_a_silent_neuron_leaves_the_picture_faded_never_black_or_white():
     picture = images(1)[0]
     for activation in (np.zeros((4, 4)), np.full((4, 4), -2.0)):
-        dark = activations.mask_image(picture, activation)
-        assert_allclose(dark, picture * activations.DARK, atol=0.501)
+        assert_allclose(activations.mask_image(picture, activation), faded(picture), atol=0.501)
     below = activations.mask_image(picture, np.float32([[1, -5], [0, 0]]))
     assert_array_equal(below, activations.mask_image(picture, np.float32([[1, -5], [0, 0]]) * 7))
-    assert_allclose(below[12:], picture[12:] * activations.DARK, atol=0.501)
+    assert_allclose(below[12:], faded(picture)[12:], atol=0.501)
     assert_array_equal(below[0, 0], picture[0, 0])
+    for value in (0, 255):  # the darkest and the lightest picture: neither black nor white is left
+        plain = np.full((8, 8, 3), value, np.uint8)
+        assert 90 < activations.mask_image(plain, np.zeros((2, 2))).mean() < 210
 
 
 def test_masks_of_one_scale_are_comparable():
-    grey, ones = np.full((8, 8), 100, np.uint8), np.ones((4, 4))
-    assert set(activations.mask_image(grey, ones).ravel()) == {100}
-    half = round(100 * (1 + activations.DARK) / 2)
-    assert set(activations.mask_image(grey, ones, full=2).ravel()) == {half}
-    assert set(activations.mask_image(grey, 5 * ones, full=2).ravel()) == {100}
+    red, ones = np.zeros((8, 8, 3), np.uint8), np.ones((4, 4))
+    red[..., 0] = 100
+    assert_array_equal(activations.mask_image(red, ones), red)
+    half = (red + faded(red)) / 2
+    assert_allclose(activations.mask_image(red, ones, full=2), half, atol=0.501)
+    assert_array_equal(activations.mask_image(red, 5 * ones, full=2), red)
 
 
 def test_many_masks_at_once_are_those_one_by_one():
@@ -238,6 +249,80 @@ def test_the_scale_of_iou_is_that_of_masks_thrown_at_random_and_laid_at_best():
         there = parts == number
         thrown = (mask & there).sum() / (mask | there).sum()
         assert found[name][0] == pytest.approx(thrown, rel=0.02)
+
+
+def test_a_fixed_mask_knows_the_usual_place_and_nothing_of_the_picture():
+    others, parts = np.zeros((4, 10, 10), int), np.zeros((2, 10, 10), int)
+    others[:, :2, :5] = 1  # always there, except in one picture
+    others[3] = 0
+    parts[0, :2, :5], parts[1, 8:, :5] = 1, 1  # once in its usual place, once elsewhere
+    found = activations.iou_range(parts, ["rest", "part"], 0.9, others=others)
+    assert found["part"] == (pytest.approx(10 / 30), pytest.approx(1))
+    low, _ = activations.iou_range(parts[:1], ["rest", "part"], 0.9, others=others)["part"]
+    assert low == pytest.approx(1)
+    low, _ = activations.iou_range(parts[1], ["rest", "part"], 0.9, others=others)["part"]
+    assert low == pytest.approx(0)
+    absent = activations.iou_range(parts, ["rest", "part", "none"], 0.9, others=others, grid=(5, 5))
+    assert np.isnan(absent["none"]).all()
+    with pytest.raises(ValueError, match="parts must be indices .* 0 to 1, not 0 to 2"):
+        activations.iou_range(parts, ["rest", "part"], 0.9, others=others + 1)
+
+
+def test_a_coarse_map_cannot_trace_a_thin_part():
+    parts = np.zeros((1, 32, 32), int)
+    parts[0, 8:16, 8:24] = 1  # as large as whole cells of 8 pixels
+    parts[0, 20, :] = 2  # one pixel thin
+    names, share = ["rest", "block", "line"], 1 - 128 / 1024
+    _, block = activations.iou_range(parts, names, share, grid=(4, 4))["block"]
+    assert 0.7 < block <= 1
+    assert activations.iou_range(parts, names, share, grid=(32, 32))["block"][1] == pytest.approx(1)
+    _, line = activations.iou_range(parts, names, 1 - 32 / 1024, grid=(4, 4))["line"]
+    assert 1 / 9 <= line <= 1 / 2  # a band of several pixels, one of which is the line
+    _, sharp = activations.iou_range(parts, names, 1 - 32 / 1024, grid=(32, 32))["line"]
+    assert sharp == pytest.approx(1)
+
+
+def test_no_map_of_a_network_does_better_than_the_ceiling_of_its_grid():
+    parts = np.zeros((3, 16, 16), int)
+    parts[:, 3:9, 4:11], parts[:, 12, 2:14] = 1, 2
+    names = ["rest", "block", "line"]
+    maps = np.random.default_rng(0).normal(size=(3, 4, 4, 200))
+    found = brute_force(np.float32(maps), parts, 3, 0.9)
+    for number, (_, best) in enumerate(
+        activations.iou_range(parts, names, 0.9, grid=(4, 4)).values()
+    ):
+        assert np.nanmax(found[:, number]) <= best
+
+
+def test_crops_are_cut_where_the_channel_is_most_active():
+    pictures, maps = np.zeros((4, 40, 60, 3), np.uint8), np.zeros((4, 4, 6), np.float32)
+    for number, (row, column, strength) in enumerate([(1, 2, 5), (0, 0, 9), (3, 5, 7), (2, 2, -1)]):
+        pictures[number, 10 * row : 10 * row + 10, 10 * column : 10 * column + 10] = 50 + number
+        maps[number], maps[number, row, column] = -2, strength
+    found = activations.crops(pictures, maps, k=3, side=10)
+    assert found.dtype == np.uint8 and found.shape == (3, 10, 10, 3)
+    for patch, number in zip(found, (1, 2, 0), strict=True):  # the strongest first
+        assert set(patch.ravel()) == {50 + number}
+    wide = activations.crops(pictures, maps, k=2, side=30)  # moved inwards at two corners
+    assert_array_equal(wide[0], pictures[1, :30, :30])
+    assert_array_equal(wide[1], pictures[2, 10:, 30:])
+    assert_array_equal(activations.crops(pictures, 0 * maps, 2, 40)[1], pictures[1, :, :40])
+
+
+@pytest.mark.parametrize(
+    ("maps", "k", "side", "says"),
+    [
+        (np.zeros((2, 4, 4)), 1, 4, r"\(N, h, w\), for 3 images, not \(2, 4, 4\)"),
+        (np.zeros((3, 4, 4, 2)), 1, 4, "must be finite"),
+        (np.full((3, 4, 4), np.nan), 1, 4, "must be finite"),
+        (np.zeros((3, 4, 4)), 4, 4, "k must be 1 to 3, the number of images, not 4"),
+        (np.zeros((3, 4, 4)), 1, 17, "side must be 1 to 16 pixels, not 17"),
+        (np.zeros((3, 4, 4)), 1, 0, "side must be 1 to 16 pixels, not 0"),
+    ],
+)
+def test_crops_that_cannot_be_cut_are_named(maps, k, side, says):
+    with pytest.raises(ValueError, match=says):
+        activations.crops(images(), maps, k, side)
 
 
 @pytest.mark.parametrize(

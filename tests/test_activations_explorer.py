@@ -89,12 +89,14 @@ def test_a_layer_offers_its_own_channels_the_strongest_first(explorer, world, ro
         explorer.set(channel=96)
 
 
-def test_a_silent_channel_leaves_the_mask_dark_and_the_map_black(explorer, world, robust):
+def test_a_silent_channel_leaves_the_mask_grey_and_the_map_black(explorer, world, robust):
     answers = activations.strengths(robust, world.test.images, "block4_conv3")
     image, channel = np.argwhere((answers[20:] == 0) & (answers[:20].max(axis=0) > 1))[0]
     explorer.set(image=int(image) + 20, layer="block4_conv3", channel=int(channel), view="mask")
     left, right = halves(explorer)
-    assert right.mean() == pytest.approx(activations.DARK * left.mean(), rel=0.01)
+    kept = activations.FADED
+    faded = kept * left.mean() + (1 - kept) * activations.GREY
+    assert right.mean() == pytest.approx(faded, rel=0.01)
     explorer.set(view="plain")
     assert halves(explorer)[1].max() < 20
 

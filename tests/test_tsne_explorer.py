@@ -164,3 +164,18 @@ def test_few_pictures_leave_perplexities_out_and_say_so(pictures):
     assert explorer.set(picture=3).startswith("picture 3: <b>two\nlines; its 3 nearest")
     with pytest.warns(UserWarning, match="perplexity 5 is left out"):
         assert explorers.tsne_maps(*few, perplexities=(5,)).values()["perplexity"] == 1
+
+
+def test_toy_clouds_show_the_truth_beside_the_map_and_measure_both():
+    toys = explorers.toy_clouds()
+    label = toys.set(data="few and many points", perplexity=15)
+    assert label.startswith("few and many points; true: the last is 1.0 times as wide as the first")
+    assert float(label.rpartition("the last is ")[2].split()[0]) > 2.5  # width follows the count
+    label = toys.set(data="one wide and far")
+    true, found = label.split("; ")[1:]
+    assert true.startswith("true: the last is 10.") or true.startswith("true: the last is 9.")
+    assert float(true.split()[-8]) == pytest.approx(15, abs=1)
+    assert float(found.split("the last is ")[1].split()[0]) == pytest.approx(1, abs=0.3)
+    before = shown(toys)
+    assert not np.array_equal(before, (toys.set(perplexity=2), shown(toys))[1])
+    assert toys.set(data="noise, one cloud").endswith("true: one cloud; on the map: one cloud")

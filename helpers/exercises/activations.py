@@ -1,11 +1,11 @@
-"""Questions of lesson 03: from one neuron by hand to a picture that outdoes every real one."""
+"""Questions of lesson 03: from one neuron by hand to the crops that excite a channel most."""
 
 import functools
 
 import numpy as np
 
 from helpers import activations, drawn
-from helpers.exercises.answers import Wrong, called, choice, number, picture, quoted, whole
+from helpers.exercises.answers import Wrong, array, called, choice, number, quoted, whole
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
 
 LAYER = "block4_conv3"
@@ -88,13 +88,24 @@ def _lit_without_a_muzzle(answer):
     )
 
 
-def _outdoes_every_picture(answer):
-    images = drawn_world().test.images
-    made = picture(answer, images.shape[1:])
-    got, most = (float(_answers(shown, "eyes").max()) for shown in (made, images))
-    if got > most:
-        return None
-    return f"Your picture brings the eye channel to {got:.1f}, a real one to {most:.1f}: climb on."
+def _crops(function):
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 256, (6, 24, 36, 3), np.uint8)
+    for shape, k, side in (((4, 6), 3, 10), ((8, 12), 6, 7), ((3, 3), 1, 24)):
+        maps = rng.permutation(6 * shape[0] * shape[1]).reshape(6, *shape).astype(np.float32)
+        got = array(called(function, images, maps, k, side), (k, side, side, 3), "patches")
+        wanted = activations.crops(images, maps, k, side)
+        right = np.isclose(got, wanted, atol=0.5).all(axis=(1, 2, 3))
+        if right.all():
+            continue
+        if sorted(got.sum(axis=(1, 2, 3))) == sorted(np.float64(wanted).sum(axis=(1, 2, 3))):
+            return "These are the right patches in another order: the strongest comes first."
+        patch = int(np.flatnonzero(~right)[0])
+        return (
+            f"Maps of {shape[0]} x {shape[1]} cells, k={k}, side={side}: patch {patch} is not "
+            "centred at its image's peak, or not moved inwards as it should be."
+        )
+    return None
 
 
 QUESTIONS = (
@@ -110,7 +121,7 @@ QUESTIONS = (
     Question(
         _does_not_miss_its_part,
         (
-            "A detector that matches its part poorly may be lit by what lies beside it.",
+            "A detector that matches its part poorly may respond to what lies beside it.",
             "For which part is the best match poorest, and thinnest? What lies around it?",
         ),
         'answer = "whiskers"',
@@ -119,9 +130,9 @@ QUESTIONS = (
     Question(
         _lit_without_a_muzzle,
         (
-            "Draw many animals without the muzzle and ask activations.strengths how lit they are.",
+            "Draw many animals without the muzzle; activations.strengths gives the responses.",
             "drawn.draw(kind, seed, without=('muzzle',)).image, for seeds 0 to 99, say; take the "
-            "one with the strongest answer of that channel.",
+            "one with the strongest response of that channel.",
         ),
         'layer, judge = "block4_conv3", truth.load_network("pets_robust")\n'
         "images, parts = truth.test.images[:100], truth.test.parts[:100]\n"
@@ -133,16 +144,24 @@ QUESTIONS = (
         'answer = ("cat", 0)',
     ),
     Question(
-        _outdoes_every_picture,
+        _crops,
         (
-            "You have the tool: dreaming.maximize, with the objective dreaming.neuron.",
-            "The network's own size is the right one; more steps climb higher.",
+            "For each image, the highest value of its map; sort the images by it, highest first.",
+            "np.unravel_index(map.argmax(), map.shape) gives row and column of the peak. Its "
+            "centre lies at (row + 0.5) * H / h pixels.",
+            "Subtract half the side, round, and np.clip the beginning to 0 ... H - side; the same "
+            "for the column.",
         ),
-        'layer, judge = "block4_conv3", truth.load_network("pets_robust")\n'
-        "images, parts = truth.test.images[:100], truth.test.parts[:100]\n"
-        "iou = activations.dissect(judge, images, parts, truth.part_names, layer, 0.98)\n"
-        'eye = iou["eyes"].argmax()\n'
-        "answer = dreaming.maximize(judge, dreaming.neuron(layer, eye), steps=64)",
-        "answer = truth.test.images[0]",
+        "def crops(images, maps, k, side):\n"
+        "    found = []\n"
+        "    for n in np.argsort(-maps.max(axis=(1, 2)))[:k]:\n"
+        "        row, column = np.unravel_index(maps[n].argmax(), maps[n].shape)\n"
+        "        height, width = images[n].shape[:2]\n"
+        "        top = round((row + 0.5) * height / maps.shape[1] - side / 2)\n"
+        "        left = round((column + 0.5) * width / maps.shape[2] - side / 2)\n"
+        "        top, left = np.clip(top, 0, height - side), np.clip(left, 0, width - side)\n"
+        "        found.append(images[n, top : top + side, left : left + side])\n"
+        "    return np.array(found)",
+        "def crops(images, maps, k, side):\n    return images[:k, :side, :side]",
     ),
 )

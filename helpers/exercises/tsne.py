@@ -1,15 +1,48 @@
-"""Questions of lesson 07: t-SNE, from the size of a cluster to a way of hiding two classes."""
+"""Questions of lesson 07: votes of neighbours, widths on a map, and a way of hiding two classes."""
 
 import functools
 
 import numpy as np
 
 from helpers import drawn, embedding
-from helpers.exercises.answers import Wrong, array, choice, number, row
-from helpers.exercises.exercise import Question, drawn_network, drawn_world
-from helpers.networks import predict
+from helpers.exercises.answers import Wrong, array, called, choice, number
+from helpers.exercises.exercise import Question, drawn_network
 
 COLUMNS = 1000  # of a table that is to hide its classes, at most
+
+
+def _share_of_right_votes(function):
+    rng = np.random.default_rng(7)
+    for count, classes, k in ((30, 2, 5), (40, 3, 4), (25, 4, 1), (24, 2, 6)):
+        labels = rng.integers(0, classes, count)
+        points = rng.normal(size=(count, 3)) + 0.8 * labels[:, None]
+        got = number(called(function, points, labels, k))
+        wanted = embedding.neighbourhood_accuracy(points, labels, k)
+        if np.isclose(got, wanted, atol=1e-6):
+            continue
+        if np.isclose(got, _own_votes(points, labels, k), atol=1e-6):
+            return "Every point votes for itself: leave it out of its own neighbours."
+        if np.isclose(got, _ties_to_the_first_label(points, labels, k), atol=1e-6):
+            return "Nearly: of labels with equally many votes, the one with the nearest voter wins."
+        return (
+            f"For {count} points, {classes} classes and k={k} the share is {wanted:.3f}, "
+            f"yours is {got:.3f}."
+        )
+    return None
+
+
+def _own_votes(points, labels, k):
+    """Return the share of right votes if every point is its own nearest neighbour."""
+    own = np.arange(len(points))[:, None]
+    near = labels[np.hstack([own, embedding.neighbours(points, k)[:, : k - 1]])]
+    votes = (near[:, :, None] == near[:, None, :]).sum(axis=2)
+    return np.mean(near[range(len(near)), votes.argmax(axis=1)] == labels)
+
+
+def _ties_to_the_first_label(points, labels, k):
+    """Return the share of right votes if the smallest of tied labels wins."""
+    near = labels[embedding.neighbours(points, k)]
+    return np.mean([np.bincount(row).argmax() for row in near] == labels)
 
 
 def _width_on_the_map(answer):
@@ -18,7 +51,7 @@ def _width_on_the_map(answer):
         return "A ratio of two widths is above 0."
     if abs(np.log(width / _found_width())) < np.log(2):
         return None
-    return f"It is not {width:g} times as wide. Each point asks for 15 neighbours, near or far."
+    return f"It is not {width:g} times as wide. Each point looks for 15 neighbours, near or far."
 
 
 @functools.cache
@@ -70,32 +103,35 @@ def _features_without(parts):
     return embedding.features(drawn_network(), np.array(images))
 
 
-@functools.cache
-def _nearest():
-    """Return the five pictures nearest to each test picture, by features."""
-    features = embedding.features(drawn_network(), drawn_world().test.images)
-    return embedding.neighbours(features)
-
-
-def _right_in_wrong_company(answer):
-    world = drawn_world()
-    images, labels = world.test.images, world.test.labels
-    asked = row(answer, images)
-    if int(predict(world.network, images[asked])[0].argmax()) != labels[asked]:
-        return f"The network gets picture {asked} wrong; find one that it gets right."
-    near = _nearest()[asked]
-    others = int((labels[near] != labels[asked]).sum())
-    if others < 3:
-        return f"Of the 5 nearest to picture {asked}, only {others} are of the other class."
-    return None
-
-
 QUESTIONS = (
+    Question(
+        _share_of_right_votes,
+        (
+            "All distances at once: points[:, None] - points[None] has shape (N, N, D).",
+            "Fill the diagonal of the distances with np.inf, so that no point is its own "
+            "neighbour; then distances.argsort(axis=1)[:, :k].",
+            "Go through the k labels, nearest first, and keep the label whose count is highest; "
+            "replace it only by a label with *more* votes.",
+        ),
+        "def accuracy(points, labels, k):\n"
+        "    distances = np.linalg.norm(points[:, None] - points[None], axis=2)\n"
+        "    np.fill_diagonal(distances, np.inf)\n"
+        "    right = 0\n"
+        "    for row, label in zip(distances, labels):\n"
+        "        near = labels[row.argsort()[:k]]\n"
+        "        votes = [(near == other).sum() for other in near]\n"
+        "        right += near[np.argmax(votes)] == label\n"
+        "    return right / len(points)",
+        "def accuracy(points, labels, k):\n"
+        "    distances = np.linalg.norm(points[:, None] - points[None], axis=2)\n"
+        "    near = labels[distances.argsort(axis=1)[:, :k]]\n"
+        "    return np.mean(near == labels[:, None])",
+    ),
     Question(
         _width_on_the_map,
         (
             "t-SNE asks who the neighbours are. Does it ask how far away they are?",
-            "Each point chooses its own yardstick, so that it has about 15 neighbours.",
+            "Each point chooses its own width of the curve, so that it has about 15 neighbours.",
         ),
         "answer = 1",
         "answer = 10",
@@ -103,7 +139,7 @@ QUESTIONS = (
     Question(
         _hidden_from_the_map,
         (
-            "A map of neighbours follows the columns in which points differ most.",
+            "Neighbours are decided by the columns in which points differ most.",
             "Let one column tell the classes apart, and many others be noise, much wider.",
         ),
         "random, labels = np.random.default_rng(0), np.arange(100) % 2\n"
@@ -115,25 +151,9 @@ QUESTIONS = (
         _part_that_moves_most,
         (
             "It need not be what you would look at: the network has no idea of anatomy.",
-            "Cats and dogs of this course look at you in different ways.",
+            "Compare the faces of a cat and a dog of this course: what differs most?",
         ),
         'answer = "eyes"',
         'answer = "ears"',
-    ),
-    Question(
-        _right_in_wrong_company,
-        (
-            "Compute the features of all test pictures, and what the network says of each.",
-            "embedding.neighbours(points) gives the 5 nearest of each: which labels do they have?",
-            "At least 3 of the 5 labels must differ, where networks.predict is right.",
-        ),
-        "images, labels = truth.test.images, truth.test.labels\n"
-        "near = embedding.neighbours(embedding.features(truth.network, images))\n"
-        "others = (labels[near] != labels[:, None]).sum(axis=1)\n"
-        "right = networks.predict(truth.network, images).argmax(axis=1) == labels\n"
-        "answer = np.flatnonzero(right & (others >= 3))[0]",
-        "images, labels = truth.test.images, truth.test.labels\n"
-        "near = embedding.neighbours(embedding.features(truth.network, images))\n"
-        "answer = np.flatnonzero((labels[near] == labels[:, None]).all(axis=1))[0]",
     ),
 )

@@ -11,9 +11,9 @@ from helpers.explorers.grad_cam import grad_cam, own_photo
 from helpers.explorers.regularization import penalties, polynomial
 from helpers.explorers.saliency import part_surgery, pixel_maps
 from helpers.explorers.transfer_learning import freezing
-from helpers.explorers.tsne import tsne_maps
+from helpers.explorers.tsne import toy_clouds, tsne_maps
 
 __all__ = [
     "Explorer", "channels", "deep_dream", "freezing", "grad_cam", "own_photo", "part_surgery",
-    "penalties", "pixel_maps", "png", "polynomial", "tsne_maps",
+    "penalties", "pixel_maps", "png", "polynomial", "toy_clouds", "tsne_maps",
 ]  # fmt: skip

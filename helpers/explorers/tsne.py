@@ -8,7 +8,7 @@ from PIL import Image
 
 from helpers import embedding, plotting
 from helpers.core.progress import progress
-from helpers.explorers.explorer import LETTERS, Explorer, checked, slider
+from helpers.explorers.explorer import LETTERS, Explorer, checked, side_by_side, slider
 from helpers.plotting.points import (
     DOT,
     LEGEND,
@@ -25,6 +25,13 @@ FORMS = ("dots", "pictures", "grid")
 NEAREST = 5  # neighbours that are counted and shown
 MAP, PANEL = (620, 512), 300  # pixels: the map, and the width of the panel beside it
 SMALL, LARGE, BELOW = 52, 200, 330  # pixels: a neighbour, the picture, y of the neighbours
+# Toy data: how many points each cloud has, how wide it is, and where it lies.
+TOYS = {
+    "equal clouds": ((50, 50, 50), (1, 1, 1), (0, 10, 20)),
+    "one wide and far": ((50, 50, 50), (1, 1, 10), (0, 10, 150)),
+    "few and many points": ((25, 150), (1, 1), (0, 16)),
+    "noise, one cloud": ((100,), (1,), (0,)),
+}
 ARROWS = {"left": "← left", "up": "↑ up", "down": "↓ down", "right": "right →"}
 
 
@@ -177,3 +184,59 @@ def _grid_side(count):
     """Return how wide images on a grid can be without overlapping, in pixels."""
     columns = int(np.ceil(np.sqrt(count)))
     return int((MAP[1] - LEGEND - 2 * columns) / (columns + 1.2))
+
+
+def toy_clouds(perplexities=(2, 5, 15, 30, 50), seed=0):
+    """Return an explorer of t-SNE maps of points whose true arrangement is known.
+
+    Controls: `data`, one of `TOYS`, and `perplexity`. On the left two of the ten dimensions as they
+    are, on the right the map. The label compares widths (standard deviations) and gaps (distances
+    between centres): in truth, and on the map. Maps are computed when first asked for.
+    """
+    random = np.random.default_rng(seed)
+    made = {name: _clouds(random, *clouds) for name, clouds in TOYS.items()}
+
+    def draw(data, perplexity):
+        points, cloud = made[data]
+        view = {"names": [f"cloud {k + 1}" for k in range(cloud.max() + 1)], "size": (380, 380)}
+        found = embedding.tsne(points, perplexity, seed)
+        level = points[:, :2]
+        found = embedding.turned(found, level)
+        shown = {"in truth": level, f"t-SNE, perplexity {perplexity}": found}
+        panels = {name: plotting.draw_map(m, cloud, side=11, **view) for name, m in shown.items()}
+        told = (
+            f"{where}: {_measured(m, cloud)}"
+            for where, m in zip(("true", "on the map"), (points, found), strict=True)
+        )
+        return side_by_side(panels), f"{data}; " + "; ".join(told)
+
+    controls = {
+        "data": widgets.Dropdown(options=list(TOYS), description="data"),
+        "perplexity": widgets.SelectionSlider(
+            options=list(perplexities), value=perplexities[len(perplexities) // 2],
+            description="perplexity",
+        ),
+    }  # fmt: skip
+    return Explorer("Toy clouds", draw, controls)
+
+
+def _clouds(random, counts, widths, places):
+    """Return round clouds in ten dimensions along the first axis, and the cloud of each point."""
+    cloud = np.repeat(range(len(counts)), counts)
+    points = random.normal(size=(len(cloud), 10)) * np.array(widths)[cloud, None]
+    points[:, 0] += np.array(places)[cloud]
+    return points, cloud
+
+
+def _measured(points, cloud):
+    """Return in words how wide the last cloud is beside the first, and how far away."""
+    ends = [points[cloud == k] for k in (0, cloud.max())]
+    widths = [end.std(axis=0).mean() for end in ends]
+    if cloud.max() == 0:
+        return "one cloud"
+    text = f"the last is {widths[1] / widths[0]:.1f} times as wide as the first"
+    if cloud.max() == 1:
+        return text
+    middles = [points[cloud == k].mean(axis=0) for k in (0, 1, cloud.max())]
+    near, far = (np.linalg.norm(middles[k] - middles[0]) for k in (1, 2))
+    return f"{text} and {far / near:.1f} times as far away as the second"
