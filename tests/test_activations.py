@@ -264,7 +264,7 @@ def test_a_fixed_mask_knows_the_usual_place_and_nothing_of_the_picture():
     assert low == pytest.approx(0)
     absent = activations.iou_range(parts, ["rest", "part", "none"], 0.9, others=others, grid=(5, 5))
     assert np.isnan(absent["none"]).all()
-    with pytest.raises(ValueError, match="parts must be indices .* 0 to 1, not 0 to 2"):
+    with pytest.raises(ValueError, match="parts must be indices .* 0 to 1, not 1 to 2"):
         activations.iou_range(parts, ["rest", "part"], 0.9, others=others + 1)
 
 

@@ -218,3 +218,29 @@ def test_progress_is_noted_only_where_asked(tmp_path, monkeypatch):
         monkeypatch.setenv("COURSE_PROGRESS", str(place))
         with pytest.warns(UserWarning, match="cannot save progress in .*progress.json"):
             assert exercises.check("grad_cam.1", 16).state == "correct"
+
+
+def test_slips_in_a_vote_of_neighbours_and_in_crops_are_explained():
+    right = answer_of("tsne.1", "solution")
+    said = exercises.check("tsne.1", lambda points, labels, k: right(points, labels, k + 1))
+    assert said.state == "incorrect" and "yours is" in said.message
+
+    def votes(points, labels, k, begin=1, first=False):
+        near = np.linalg.norm(points[:, None] - points[None], axis=2).argsort(axis=1)
+        near = labels[near[:, begin : begin + k]]
+        best = [np.bincount(row).argmax() for row in near]
+        if not first:
+            best = [row[(row[:, None] == row).sum(axis=0).argmax()] for row in near]
+        return np.mean(best == labels)
+
+    assert exercises.check("tsne.1", votes).state == "correct"
+    assert "votes for itself" in exercises.check("tsne.1", lambda *a: votes(*a, begin=0)).message
+    assert "nearest voter" in exercises.check("tsne.1", lambda *a: votes(*a, first=True)).message
+
+    crops = answer_of("activations.4", "solution")
+    said = exercises.check("activations.4", lambda *a: crops(*a)[::-1])
+    assert said.state == "incorrect" and "strongest comes first" in said.message
+    said = exercises.check(
+        "activations.4", lambda i, m, k, side: np.roll(crops(i, m, k, side), 1, 2)
+    )
+    assert said.state == "incorrect" and "not centred" in said.message
