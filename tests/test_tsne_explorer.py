@@ -169,7 +169,7 @@ def test_few_pictures_leave_perplexities_out_and_say_so(pictures):
 def test_toy_clouds_show_the_truth_beside_the_map_and_measure_both():
     toys = explorers.toy_clouds()
     label = toys.set(data="few and many points", perplexity=15)
-    assert label.startswith("few and many points; true: the last is 1.0 times as wide as the first")
+    assert label.startswith("few and many points, perplexity 15; true: the last is 1.0 times as")
     assert float(label.rpartition("the last is ")[2].split()[0]) > 2.5  # width follows the count
     label = toys.set(data="one wide and far")
     true, found = label.split("; ")[1:]
@@ -178,4 +178,6 @@ def test_toy_clouds_show_the_truth_beside_the_map_and_measure_both():
     assert float(found.split("the last is ")[1].split()[0]) == pytest.approx(1, abs=0.3)
     before = shown(toys)
     assert not np.array_equal(before, (toys.set(perplexity=2), shown(toys))[1])
-    assert toys.set(data="noise, one cloud").endswith("true: one cloud; on the map: one cloud")
+    assert toys.set(data="noise, one cloud").endswith(
+        "perplexity 2; true: one cloud; on the map: one cloud"
+    )

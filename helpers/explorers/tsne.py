@@ -208,7 +208,7 @@ def toy_clouds(perplexities=(2, 5, 15, 30, 50), seed=0):
             f"{where}: {_measured(m, cloud)}"
             for where, m in zip(("true", "on the map"), (points, found), strict=True)
         )
-        return side_by_side(panels), f"{data}; " + "; ".join(told)
+        return side_by_side(panels), f"{data}, perplexity {perplexity}; " + "; ".join(told)
 
     controls = {
         "data": widgets.Dropdown(options=list(TOYS), description="data"),
