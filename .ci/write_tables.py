@@ -36,7 +36,7 @@ def checksums():
 def networks():
     """Return the table of the shipped networks, out of their cards."""
     yield from ("| network | trained on | parameters | scores |", "|---|---|---|---|")
-    for name in ("animals", "pets", "pets_cloudy", "pets_robust"):
+    for name in ("animals", "pets", "pets_cloudy", "pets_robust", "pets_incomplete"):
         card = json.loads((DATA / "networks" / f"{name}.json").read_text(encoding="utf-8"))
         scores = "; ".join(f"{key} {value:g}" for key, value in card["scores"].items())
         yield f"| `{name}` | {card['data']} | {card['parameters']:,} | {scores} |"

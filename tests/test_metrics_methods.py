@@ -74,6 +74,18 @@ def test_effects_are_those_of_the_quantity_signs_included(judged, against):
     assert found["truth"]["effects"].error == pytest.approx(0, abs=1e-6)
 
 
+def test_only_the_metrics_asked_for_are_computed(judged):
+    network, drawings = judged
+    methods, some = {"edges": metrics.edges}, ("hits head", "sizes")
+    found = metrics.compare_methods(network, drawings, None, methods, some)
+    assert list(found["edges"]) == list(some)
+    every = metrics.compare_methods(network, drawings, None, methods)
+    assert list(every["edges"]) == list(metrics.METRICS)
+    assert {metric: every["edges"][metric] for metric in some} == found["edges"]
+    with pytest.raises(ValueError, match="unknown metric 'beauty'; choose from on animal"):
+        metrics.compare_methods(network, drawings, None, methods, ("beauty",))
+
+
 def test_a_method_of_ones_own_need_not_know_the_keyword(judged):
     network, drawings = judged
     own = {"own": lambda network, images, target: np.ones(images.shape[:3])}

@@ -236,7 +236,9 @@ def test_a_subclassed_network_knows_the_shape_that_it_was_called_on():
     assert networks.record(network, np.ones((3, 1, 2, 2)), "flat")["flat"].shape == (3, 4)
 
 
-@pytest.mark.parametrize("name", ["animals", "pets", "pets_cloudy", "pets_robust"])
+@pytest.mark.parametrize(
+    "name", ["animals", "pets", "pets_cloudy", "pets_robust", "pets_incomplete"]
+)
 def test_nothing_in_a_shipped_network_is_frozen(name):
     network = load_world("drawn").load_network(name)
     assert networks.parameter_counts(network) == (network.count_params(), network.count_params(), 0)

@@ -12,7 +12,7 @@ A map is (N, H, W), or (N, H, W, C) where a method gives a value for each colour
 single numbers.
 """
 
-from helpers.metrics.comparison import METHODS, Estimate, compare_methods, edges, even
+from helpers.metrics.comparison import METHODS, METRICS, Estimate, compare_methods, edges, even
 from helpers.metrics.curves import (
     area,
     completeness_gap,
@@ -34,6 +34,7 @@ __all__ = [
     "EFFECTS",
     "FEATURES",
     "METHODS",
+    "METRICS",
     "Estimate",
     "RandomizationCheck",
     "area",

@@ -1,5 +1,6 @@
 """Methods side by side, on drawings whose truth is known."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,15 @@ from helpers.metrics.parts import EFFECTS, FEATURES, part_scores, pointing_game
 from helpers.metrics.sanity import asked, rank_correlation
 from helpers.networks import check_images
 
-ROAD_STEPS = 4  # 20, 40, 60 and 80 % of the pixels
+GREY = 127.0  # a baseline that is neither black nor white
+CURVES = {
+    "deletion": deletion_curve,
+    "insertion": insertion_curve,
+    "ROAD": functools.partial(road_curve, steps=4),  # 20, 40, 60 and 80 % of the pixels
+}
+METRICS = (
+    "on animal", "on face", "hits animal", "hits head", "effects", "sizes", *CURVES
+)  # fmt: skip
 
 
 class Estimate(NamedTuple):
@@ -41,20 +50,24 @@ METHODS = {
     "guided gradient": saliency.guided_gradient,
     "SmoothGrad": saliency.smooth_gradient,
     "integrated gradients": saliency.integrated_gradients,
+    "integrated gradients, grey": functools.partial(saliency.integrated_gradients, baseline=GREY),
     "Grad-CAM": cam.grad_cam,
     "Guided Grad-CAM": cam.guided_grad_cam,
     "occlusion": perturbation.occlusion,
+    "occlusion, grey": functools.partial(perturbation.occlusion, baseline=GREY),
     "LIME": perturbation.lime,
+    "LIME, mean colours": functools.partial(perturbation.lime, baseline=None),
 }
 
 
-def compare_methods(network, drawings, target=None, methods=None, *, against=None):
+def compare_methods(network, drawings, target=None, methods=None, metrics=METRICS, *, against=None):
     """Return how well methods do on drawings: `{method: {metric: Estimate(mean, error)}}`.
 
     Arguments:
         drawings: a list of `drawn.Drawing`.
         target: None (the predicted class), an int, or one int per drawing.
         methods: `{name: function(network, images, target)}`, by default `METHODS`.
+        metrics: which of the metrics below; the curves take most of the time.
         against: what is explained and judged, the score or the margin (see `gradients.quantity`);
             the methods are called with it unless it is None.
 
@@ -68,34 +81,46 @@ def compare_methods(network, drawings, target=None, methods=None, *, against=Non
     - "sizes": the same for the map's share of absolute mass and the size of the true effect;
     - "deletion", "insertion", "ROAD": the `area` under the curve, the target's probability, or with
       `against` the quantity. For deletion and ROAD, lower is better.
+
+    Raises ValueError for an unknown metric.
     """
+    for metric in metrics:
+        if metric not in METRICS:
+            raise ValueError(f"unknown metric {metric!r}; choose from {', '.join(METRICS)}")
     images = np.stack([drawing.image for drawing in drawings])
     parts = np.stack([drawing.parts for drawing in drawings])
     batch, _ = check_images(network, images)
     target, how = gradients.chosen_targets(network, batch, target, against)[:, 0], asked(against)
-    head = parts >= PART_NAMES.index("head")
-    effects = perturbation.part_effects(network, drawings, target, against=against)
-    truth = np.stack([effects[part] for part in EFFECTS], axis=1)
+    truth = None
+    if {"effects", "sizes"} & set(metrics):
+        effects = perturbation.part_effects(network, drawings, target, against=against)
+        truth = np.stack([effects[part] for part in EFFECTS], axis=1)
+    curve = network, images, target, against
     found = {}
-    methods = METHODS if methods is None else methods
-    for name, method in progress(methods.items(), label="methods"):
+    for name, method in progress(
+        (METHODS if methods is None else methods).items(), label="methods"
+    ):
         maps = method(network, images, target, **how)
-        shares = part_scores(maps, parts, PART_NAMES)
-        sums = part_scores(maps, parts, PART_NAMES, signed=True)
-        road = road_curve(network, images, maps, target, ROAD_STEPS, against=against)
-        each = {
-            "on animal": shares["animal"],
-            "on face": sum(shares[part] for part in FEATURES),
-            "hits animal": pointing_game(maps, parts > 0),
-            "hits head": pointing_game(maps, head),
-            "effects": _agreement(sums, truth),
-            "sizes": _agreement(shares, np.abs(truth)),
-            "deletion": area(deletion_curve(network, images, maps, target, against=against)),
-            "insertion": area(insertion_curve(network, images, maps, target, against=against)),
-            "ROAD": area(road),
+        found[name] = {
+            metric: _estimate(_judge(metric, maps, parts, truth, *curve)) for metric in metrics
         }
-        found[name] = {metric: _estimate(values) for metric, values in each.items()}
     return found
+
+
+def _judge(metric, maps, parts, truth, network, images, target, against):
+    """Return what a metric says of each map: (N,)."""
+    if metric in CURVES:
+        return area(CURVES[metric](network, images, maps, target, against=against))
+    if metric == "hits animal":
+        return pointing_game(maps, parts > 0)
+    if metric == "hits head":
+        return pointing_game(maps, parts >= PART_NAMES.index("head"))
+    sums = part_scores(maps, parts, PART_NAMES, signed=metric == "effects")
+    if metric == "on animal":
+        return sums["animal"]
+    if metric == "on face":
+        return sum(sums[part] for part in FEATURES)
+    return _agreement(sums, truth if metric == "effects" else np.abs(truth))
 
 
 def _agreement(sums, truth):
