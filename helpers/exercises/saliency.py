@@ -7,16 +7,8 @@ import numpy as np
 from helpers import drawn, perturbation, saliency
 from helpers.exercises.answers import array, called, choice, picture
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
-from helpers.metrics.sanity import Forgetful, own_weights, rank_correlation
-from helpers.networks import predict
 
 BROKEN = 8  # the test picture that the last question is about
-METHODS = {
-    "gradient": saliency.gradient,
-    "guided gradient": saliency.guided_gradient,
-    "integrated gradients": functools.partial(saliency.integrated_gradients, steps=8),
-    "SmoothGrad": functools.partial(saliency.smooth_gradient, samples=8),
-}
 
 
 def _hidden(answer):
@@ -52,44 +44,45 @@ def _guided(function):
 
 @functools.cache
 def _mean_effects():
-    """Return by how much the score falls without each part, on average over eight animals."""
-    drawings = [drawn.draw(kind, drawn.TEST_SEED + i) for i in range(4) for kind in drawn.PETS]
-    network, targets = drawn_network(), [0, 1] * 4
-    effects = perturbation.part_effects(network, drawings, targets, part_names=drawn.FACE)
+    """Return how much of the margin is lost without each part, on average over 16 animals."""
+    drawings = [drawn.draw(kind, drawn.TEST_SEED + i) for i in range(8) for kind in drawn.PETS]
+    asked = dict(target=[0, 1] * 8, part_names=drawn.FACE, against="rest")
+    effects = perturbation.part_effects(drawn_network(), drawings, **asked)
     return {part: float(np.nanmean(values)) for part, values in effects.items()}
 
 
 def _counts_most(answer):
-    answer = choice(answer, drawn.FACE)
-    mean = _mean_effects()
-    if mean[answer] == max(mean.values()):
+    part, mean = choice(answer, drawn.FACE), _mean_effects()
+    if mean[part] == max(mean.values()):
         return None
-    return f"Without {answer} the score falls by {mean[answer]:.1f} on average; another costs more."
+    return f"Without {part} the margin falls by {mean[part]:.1f} on average; another costs more."
 
 
-@functools.cache
-def _alike_after_forgetting():
-    """Return how alike each method's maps stay when the last layer is shuffled."""
-    network, images = drawn_network(), drawn_world().test.images[:3]
-    target = predict(network, images).argmax(axis=1)
-    forgetful = Forgetful(network)
-    forgetful.forget(list(own_weights(network).values())[-1], np.random.default_rng(0))
-    return {
-        name: np.mean([
-            rank_correlation(np.abs(a).sum(axis=2), np.abs(b).sum(axis=2))
-            for a, b in zip(*(method(net, images, target) for net in (network, forgetful)),
-                            strict=True)
-        ])
-        for name, method in METHODS.items()
-    }  # fmt: skip
+def _integrates(function):
+    network, images = drawn_network(), drawn_world().test.images[[3, 6]]
 
+    def slope(pictures):
+        return saliency.gradient(network, pictures, 1, against="rest")
 
-def _hardly_changes(answer):
-    answer = choice(answer, METHODS)
-    alike = _alike_after_forgetting()
-    if alike[answer] == max(alike.values()):
-        return None
-    return f"The rank correlation of {answer} falls to {alike[answer]:.2f}; another stays higher."
+    for image, baseline, steps in (images[0], 0.0, 4), (images[1], 127.0, 7):
+        got = called(function, slope, image.astype(np.float32), baseline, steps)
+        got = array(got, image.shape, "a map")
+        wanted = saliency.integrated_gradients(network, image, 1, baseline, steps, against="rest")
+        scale = np.abs(wanted).max()
+        if np.abs(got - wanted).max() <= 0.01 * scale:
+            continue
+        mean = wanted / np.where(image == baseline, np.inf, image - baseline)
+        if np.abs(got - mean).max() <= 0.01 * np.abs(mean).max():
+            return "That is the mean slope. Multiply it by how far each pixel moved."
+        if np.abs(got - steps * wanted).max() <= 0.01 * steps * scale:
+            return "Take the mean over the steps, not their sum."
+        if baseline and np.abs(got - image * mean).max() <= 0.01 * np.abs(image * mean).max():
+            return "A pixel moved from the baseline to the picture: multiply by their difference."
+        return (
+            "The map differs from the helper's. Take the slopes in the middle of each step: "
+            "at shares (k + 0.5) / steps of the way from the baseline to the picture."
+        )
+    return None
 
 
 QUESTIONS = (
@@ -113,13 +106,18 @@ QUESTIONS = (
         'answer = "ears"',
     ),
     Question(
-        _hardly_changes,
+        _integrates,
         (
-            "The last layer decides between cat and dog. Which method hardly asks what it wants?",
-            "Which map looked most like a drawing of the picture itself?",
+            "Three lines: the shares of the way, the pictures on the way, and the product.",
+            "shares = (np.arange(steps) + 0.5) / steps; give them the shape (steps, 1, 1, 1).",
+            "The map is (picture - baseline) * slope(pictures on the way).mean(axis=0).",
         ),
-        'answer = "guided gradient"',
-        'answer = "integrated gradients"',
+        "def my_integrated_gradients(slope, picture, baseline, steps):\n"
+        "    shares = (np.arange(steps) + 0.5) / steps\n"
+        "    way = baseline + shares[:, None, None, None] * (picture - baseline)\n"
+        "    return (picture - baseline) * slope(way).mean(axis=0)",
+        "def my_integrated_gradients(slope, picture, baseline, steps):\n"
+        "    return (picture - baseline) * slope(picture[None])[0]",
     ),
     Question(
         _hidden,
