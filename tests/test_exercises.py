@@ -3,6 +3,8 @@
 import functools
 import json
 import re
+import sys
+import types
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 import helpers
 from helpers.exercises import exercise as exercises
-from helpers.worlds import World
+from helpers.worlds import Split, World
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 NETWORKS = functools.cache(World.load_network)
@@ -189,6 +191,24 @@ def test_unknown_exercises_are_named_with_those_there_are():
         assert len(ask("x" * 10_000)) < 400
     with pytest.raises(ValueError, match="There is no exercise 'tsne.0'"):
         exercises.find("tsne.0")
+
+
+def test_the_first_lesson_asks_about_the_world_that_is_open(monkeypatch):
+    truth = exercises.drawn_world()
+    few = World(
+        "photos", ("ant", "bee", "cow"), (), lambda _: Split(*kept), lambda _: truth.network
+    )
+    said = truth.network(truth.test.images[:6]).numpy().argmax(axis=1)
+    kept = truth.test.images[:6], said  # this network makes no mistake
+    shell = types.SimpleNamespace(user_ns={"world": few})
+    ipython = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    assert exercises.check("start_here.2", 2).state == "correct"
+    assert "cow does not stand at 1" in exercises.check("start_here.2", 1).message
+    assert "there is none to find" in exercises.check("start_here.3", 0).message
+    assert "numbered 0 to 5" in exercises.check("start_here.3", 6).message
+    shell.user_ns["world"] = "no world"
+    assert exercises.check("start_here.2", 1).state == "correct"
 
 
 def test_an_outcome_shows_itself_as_text_and_as_html():
