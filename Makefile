@@ -60,7 +60,7 @@ $(COLAB): .ci/colab.txt $(INSTALLED)
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/colab -r .ci/colab.txt
 	touch $(COLAB)
 
-# Whole lessons on photographs (where COURSE_PHOTOS and COURSE_NETWORK name some), and the bundle.
+# Whole lessons on other networks and on photographs (where COURSE_PHOTOS and COURSE_NETWORK name some), the bundle.
 test-whole: $(INSTALLED)
 	$(PYTHON_HERE) -m pytest -rs -n 2 tests/whole
 
