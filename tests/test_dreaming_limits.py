@@ -240,3 +240,19 @@ def test_a_class_against_others_is_the_same_as_by_hand(vgg):
     alone = network(L.GlobalAveragePooling2D(), L.Dense(1))
     with pytest.raises(ValueError, match="no other class"):
         dreaming.value(alone, dreaming.target_class(0, against="rest"), GREY)
+
+
+def test_a_network_of_float16_dreams_as_in_float32():
+    made = []
+    for policy in ("float32", "mixed_float16"):
+        keras.utils.set_random_seed(4)
+        conv = dict(padding="same", activation="relu", dtype=policy)
+        layers = L.Conv2D(8, 3, **conv), L.Conv2D(8, 3, name="x", **conv)
+        made.append(network(L.Rescaling(0.1, dtype=policy), *layers, size=(224, 224)))
+    photo = np.random.default_rng(0).uniform(0, 255, (224, 224, 3)).astype(np.float32)
+    choices = dict(QUICK, steps=1, rule=dreaming.Normalized())
+    one, other = (
+        dreaming.maximize(net, 1e-3 * dreaming.channel("x", 2), photo, **choices) - photo
+        for net in made
+    )
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.99

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from helpers.core.graphs import in_float32
 from helpers.core.heads import read
 from helpers.core.tracing import compiled, once, seen, watch
 from helpers.dreaming.objectives import PICTURE, SCORES
@@ -28,14 +29,17 @@ class Plan(NamedTuple):
 
 
 def outputs_at(network, pictures, places):
-    """Return the outputs of places for images in 0-1, `{place: float32 tensor (N, ...)}`."""
+    """Return the outputs of places for images in 0-1, `{place: float32 tensor (N, ...)}`.
+
+    What a network computes in 16 bits is computed in float32, or small gradients would be lost.
+    """
     found = {place: find_layer(network, place) for place in places if place != SCORES}
     x = pictures * 255.0
     if not tf.TensorShape((None, *input_shape(network))).is_compatible_with(x.shape):
         x = tf.raw_ops.PlaceholderWithDefault(input=x, shape=(None, None, None, 3))
     with watch(found.values()) as outputs:
         output = network(x, training=False)
-    given = {place: seen(outputs, layer, x) for place, layer in found.items()}
+    given = {place: in_float32(seen(outputs, layer, x)) for place, layer in found.items()}
     if SCORES in places:
         given[SCORES] = read(network, x, output).logits
     return {place: tf.cast(tensor, tf.float32) for place, tensor in given.items()}
