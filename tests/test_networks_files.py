@@ -239,5 +239,12 @@ def test_a_newer_keras_is_blamed_where_nothing_else_explains_it(tmp_path):
     with zipfile.ZipFile(tmp_path / "later.keras", "w") as new:
         for name, content in parts.items():
             new.writestr(name, content)
+    parts["metadata.json"] = json.dumps({"keras_version": "2.15.0"})
+    parts["config.json"] = parts["config.json"].replace(b"keras.layers", b"tf_keras.layers")
+    with zipfile.ZipFile(tmp_path / "earlier.keras", "w") as new:
+        for name, content in parts.items():
+            new.writestr(name, content)
+    with pytest.raises(ValueError, match=r"Keras 2\.15\.0, whose .* model\.save\('network\.h5'\)"):
+        networks.load(tmp_path / "earlier.keras")
     with pytest.raises(ValueError, match=r"written by Keras 99\.1\.0, and this is the older Keras"):
         networks.load(tmp_path / "later.keras")

@@ -223,6 +223,11 @@ def _why_not(path, config, written, error):
                 damaged = "part"
         if damaged:
             return f"is damaged ({damaged}): copy or download it again."
+        if _numbers(written)[:1] == [2]:
+            return (
+                f"was written by Keras {written}, whose .keras files Keras 3 cannot read: save the "
+                "network there as model.save('network.h5'), which can be loaded here."
+            )
     said = reason_of(error)
     for entry in _entries(config):
         kind, inner = entry["class_name"], entry["config"]
