@@ -78,8 +78,9 @@ CASES = {  # the network, pictures of a class, classes
     "swish": (swish, 90, (*drawn.PETS, "owl")),
 }
 RUNS = {  # which lesson meets which case
-    "03_activations": ["swish"],
-    "05_grad_cam": ["sigmoid"],
+    "03_activations": ["sigmoid", "nested", "swish"],
+    "05_grad_cam": ["sigmoid", "swish"],
+    "06_deep_dream": ["swish"],
     "07_tsne": ["sigmoid"],
 }
 ASKED = os.environ.get("COURSE_CASES", " ".join(CASES)).split()
