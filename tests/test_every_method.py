@@ -89,6 +89,38 @@ def test_pictures_of_another_shape_are_refused_with_the_shape_that_is_wanted(net
         METHODS[name](network, np.zeros(shape, np.uint8), 0)
 
 
+ODD_HEADS = {
+    "one sigmoid in two columns": lambda y: keras.layers.Concatenate()(
+        [1 - (p := keras.layers.Dense(1, activation="sigmoid")(y)), p]
+    ),
+    "average of two softmaxes": lambda y: keras.layers.Average()(
+        [keras.layers.Dense(2, activation="softmax")(y) for _ in range(2)]
+    ),
+    "hard sigmoid": lambda y: keras.layers.Dense(1, activation="hard_sigmoid")(y),
+    "sigmoid of 16 bits": lambda y: keras.layers.Dense(1, activation="sigmoid", dtype="float16")(y),
+}
+
+
+@pytest.fixture(scope="module", params=ODD_HEADS)
+def odd(request):
+    base, head = parts()
+    x = y = keras.Input((16, 16, 3))
+    for layer in (*base, head[0]):
+        y = layer(y)
+    return keras.Model(x, ODD_HEADS[request.param](y))
+
+
+@every_method
+@pytest.mark.filterwarnings("ignore:The network .* returns probabilities")
+@pytest.mark.filterwarnings("ignore:The guided gradient .* Not guided. 1 hard sigmoid")
+def test_whatever_the_outputs_are_made_of_there_is_a_map_and_two_classes_oppose(odd, name):
+    pictures = images(2)
+    own, other = (METHODS[name](odd, pictures, target) for target in (0, 1))
+    assert own.shape == other.shape and np.isfinite([own, other]).all() and np.any([own, other])
+    if name not in ("Grad-CAM", "guided gradient", "Guided Grad-CAM"):  # what is below 0 is gone
+        assert np.corrcoef(own.ravel(), other.ravel())[0, 1] < 0
+
+
 @settings(max_examples=6, deadline=None)
 @given(
     data=st.data(),

@@ -11,12 +11,12 @@ from numpy.testing import assert_allclose
 from helpers import cam, gradients, networks, perturbation, saliency
 
 
-def deep(policy, block, size=64, head="softmax"):
+def deep(policy, block, size=32, head="softmax"):
     """Return a network of one kind of block, in a dtype policy, always with the same weights."""
     keras.utils.set_random_seed(4)
     x = keras.Input((size, size, 3))
     y = layers.Rescaling(1 / 127.5, offset=-1, dtype=policy)(x)
-    for width in (8, 16, 32, 32):
+    for width in (8, 16):
         y = block(y, width, policy)
     y = layers.GlobalAveragePooling2D(dtype=policy)(y)
     y = layers.Dense(3, dtype=policy)(y)
@@ -45,7 +45,7 @@ METHODS = {
     "smooth": lambda *a: saliency.smooth_gradient(*a, samples=4),
     "integrated": lambda *a: saliency.integrated_gradients(*a, steps=4),
     "Grad-CAM": cam.grad_cam,
-    "occlusion": lambda *a: perturbation.occlusion(*a, window=16, stride=16),
+    "occlusion": lambda *a: perturbation.occlusion(*a, window=8, stride=8),
 }
 
 
@@ -56,8 +56,10 @@ def test_a_network_of_16_bits_gives_the_map_of_float32(policy, block):
     narrow, wide = deep(policy, block), deep("float32", block)
     wide.set_weights([np.float32(weight) for weight in narrow.get_weights()])
     weights = narrow.get_weights()
-    pictures = images(2, 64)
-    for name, method in METHODS.items():
+    pictures = images(2, 32)
+    everything = (policy, block) == ("mixed_float16", vgg)
+    methods = METHODS if everything else {"gradient": saliency.gradient}
+    for name, method in methods.items():
         wanted, found = method(wide, pictures, 1), method(narrow, pictures, 1)
         assert found.dtype == np.float32
         assert np.corrcoef(wanted.ravel(), found.ravel())[0, 1] > 0.999, name
@@ -77,7 +79,7 @@ def test_a_gradient_too_small_for_float16_is_not_lost():
 
 def test_predictions_of_a_network_of_16_bits_are_its_own():
     network = deep("mixed_float16", vgg)
-    assert_allclose(networks.predict(network, images(2, 64)), network(images(2, 64)), atol=1e-3)
+    assert_allclose(networks.predict(network, images(2, 32)), network(images(2, 32)), atol=1e-3)
 
 
 def first(layer):

@@ -77,6 +77,14 @@ def test_heads_pooling_and_normalization_are_no_activations():
     assert counted(lambda x: dense(layers.LayerNormalization()(ops.relu(x)))) == ["ReLU"]
 
 
+@pytest.mark.filterwarnings("ignore:The network .* returns probabilities")
+def test_a_head_without_logits_adds_no_activations_of_its_own():
+    dense = [layers.Dense(2, activation="softmax") for _ in range(2)]
+    assert counted(lambda x: layers.Average()([one(ops.relu(x)) for one in dense])) == ["ReLU"] * 2
+    p = layers.Dense(1, activation="hard_sigmoid")
+    assert counted(lambda x: p(ops.relu(x))) == ["ReLU", "hard sigmoid"]
+
+
 @pytest.mark.parametrize("form", ["prelu", "leaky", "hard_swish"])
 def test_where_nothing_is_a_relu_there_is_no_guided_gradient(form):
     named = {"prelu": layers.PReLU, "leaky": layers.LeakyReLU}

@@ -8,12 +8,15 @@ _TWINS = "float32 twins"  # name of a graph's collection
 _CALLS = "PartitionedCall", "If", "While"
 
 
-def leading_to(tensor):
-    """Return the operations that a tensor depends on, in the order in which they were traced."""
+def leading_to(tensor, through=lambda op: True):
+    """Return the operations that a tensor depends on, in the order in which they were traced.
+
+    Operations for which `through` is false are left out, with all that leads to them alone.
+    """
     needed, waiting = set(), [tensor.op]
     while waiting:
         op = waiting.pop()
-        if op not in needed:
+        if op not in needed and through(op):
             needed.add(op)
             waiting += [tensor.op for tensor in op.inputs]
     return [op for op in tensor.graph.get_operations() if op in needed]
@@ -25,10 +28,11 @@ def between(x, tensor):
     What depends on the shape of x alone is left out.
     """
     after = {x.op}
-    for op in leading_to(tensor):
-        if op.type != "Shape" and any(given.op in after for given in op.inputs):
+    leading = leading_to(tensor, lambda op: op.type not in ("Shape", "Size"))
+    for op in leading:
+        if any(given.op in after for given in op.inputs):
             after.add(op)
-    return [op for op in leading_to(tensor) if op in after and op is not x.op]
+    return [op for op in leading if op in after and op is not x.op]
 
 
 def again(op, inputs, dtypes=None, **changes):

@@ -8,7 +8,7 @@ hard swish of one. They are told apart by what they are connected to.
 import collections
 
 from helpers.core.graphs import between
-from helpers.core.probabilities import number_of
+from helpers.core.probabilities import LOGS, number_of
 
 _NAMES = {
     "Abs": "abs", "Elu": "ELU", "Erf": "GELU", "Erfc": "GELU", "LeakyRelu": "leaky ReLU",
@@ -26,7 +26,7 @@ def activations(x, values):
     found = {}
     for op in between(x, values):
         name = _name(op)
-        if name:
+        if name and LOGS not in op.name:  # else the network does not have it
             found[op] = name
     partners = {op: _mirrored(op) for op, name in found.items() if name == "ReLU"}
     for op, partner in partners.items():

@@ -14,6 +14,7 @@ from helpers.core.graphs import again
 
 _ANY = -math.inf, math.inf
 _MOST = 100  # tensors to look at
+LOGS = "logs_of_probabilities"  # the name scope of the operations that are added here
 _RANGES = {
     "Softmax": (0.0, 1.0), "Sigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0), "Relu6": (0.0, 6.0),
     "Relu": (0.0, math.inf), "Exp": (0.0, math.inf), "Softplus": (0.0, math.inf),
@@ -109,14 +110,16 @@ def _range_of(op, known):
 
 def log_of(tensor):
     """Return the log of probabilities, exact also near 0 and 1 where the graph can be followed."""
-    log = _followed(tensor)
-    return _log(tensor) if log is None else log
+    with tf.name_scope(LOGS):
+        log = _followed(tensor)
+        return _log(tensor) if log is None else log
 
 
 def log_rest_of(tensor):
     """Return the log of 1 - p for probabilities p, exact where the graph can be followed."""
-    log = _followed_rest(tensor)
-    return _log(1 - tensor) if log is None else log
+    with tf.name_scope(LOGS):
+        log = _followed_rest(tensor)
+        return _log(1 - tensor) if log is None else log
 
 
 def _log(tensor):
