@@ -122,8 +122,6 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
     Raises ValueError for an unknown name, a network that does not fit or a folder without labels,
     FileNotFoundError for a missing network file, and DownloadError for a failed download.
     """
-    if not name and not os.environ.get("COURSE_WORLD") and os.environ.get("COURSE_PHOTOS"):
-        log.warning("COURSE_PHOTOS is not used in the drawn world: set COURSE_WORLD=photos for it.")
     name = name or os.environ.get("COURSE_WORLD") or NAMES[0]
     if name not in NAMES:
         raise ValueError(f"unknown world {name!r}; choose one of {', '.join(NAMES)}")
