@@ -338,3 +338,17 @@ def test_a_network_that_only_guesses_is_found_out(folder, tmp_path, caplog):
     mine = coloured_file(tmp_path / "mine.keras", (0, 0))
     _ = load_world("photos", mine, folder).network
     assert "right about 6 of 12 test pictures, and guessing about 6: was it" in said(caplog)[-1]
+
+
+def test_photos_without_the_world_of_photos_say_nothing(folder, monkeypatch, caplog):
+    monkeypatch.setenv("COURSE_PHOTOS", str(folder))
+    assert load_world().name == "drawn"
+    assert said(caplog) == []
+
+
+@pytest.mark.skipif(not all(real.values()), reason="COURSE_PHOTOS and COURSE_NETWORK are not set")
+def test_real_photos_and_a_real_network(tmp_path):
+    world = load_world("photos", real["COURSE_NETWORK"], real["COURSE_PHOTOS"])
+    assert accuracy(world) >= 0.93
+    assert len(world.train) == 600 and len(world.test) == 240
+    assert networks.layer_names(world.network)[-1].startswith("fire9")
