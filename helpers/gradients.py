@@ -176,7 +176,8 @@ def _classes_asked(name, others, network, batch, asked):
 def chosen_targets(network, batch, target, against=None):
     """Return pairs as `check_target` does, with the predicted class of each image for None."""
     pairs = check_target(network, batch, target, against)
-    return chosen(pairs, scores(network, batch)) if target is None else pairs
+    known = (pairs[:, 0] != PREDICTED).all()  # as with a target, or an int to compare it with
+    return pairs if known else chosen(pairs, scores(network, batch))
 
 
 def chosen(pairs, logits):

@@ -19,6 +19,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -100,6 +101,14 @@ class Lab:
     def page(self, name):
         """Return the address at which a notebook opens, in a layout that has forgotten others."""
         return f"{self.url}lab/tree/notebooks/{name}?token={self.token}&reset"
+
+    def write(self, name, sources):
+        """Write a notebook of code cells beside the lessons, and return its page's address."""
+        cells = [nbformat.v4.new_code_cell(source.strip()) for source in sources]
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, self.folder / "notebooks" / name)
+        return self.page(name)
 
     def call(self, path, method="GET"):
         """Return the answer of the server's own interface, from JSON."""

@@ -1,6 +1,5 @@
 """The dream machine while it dreams, in a real page: which buttons can be pressed, what it says."""
 
-import nbformat
 import pytest
 from lesson_page import REACT, LessonPage
 from selenium.webdriver.common.keys import Keys
@@ -30,13 +29,9 @@ machine
 
 @pytest.fixture(scope="module")
 def machine(driver, server):
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, server.folder / "notebooks" / "machine.ipynb")
     page = LessonPage(driver)
     page.resize(1280, 800)
-    page.open(server.page("machine.ipynb"))
+    page.open(server.write("machine.ipynb", CELLS))
     ran = page.run_all()
     assert not ran["errors"], ran["errors"]
     (explorer,) = page.explorers()

@@ -2,7 +2,6 @@
 
 import lab
 import lesson_page
-import nbformat
 import pytest
 
 CELLS = (
@@ -40,13 +39,9 @@ slow
 
 @pytest.fixture(scope="module")
 def page(driver, server):
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, server.folder / "notebooks" / "wrong.ipynb")
     page = lesson_page.LessonPage(driver)
     page.resize(1280, 800)
-    page.open(server.page("wrong.ipynb"))
+    page.open(server.write("wrong.ipynb", CELLS))
     page.ran = page.run_all()
     yield page
     driver.get("about:blank")

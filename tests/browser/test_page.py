@@ -2,7 +2,6 @@
 
 import lab
 import lesson_page
-import nbformat
 import pytest
 from lesson_page import REACT
 from selenium.webdriver.common.action_chains import ActionChains
@@ -67,13 +66,9 @@ ALT = "Test explorer: block2_conv2_with_a_long_name, cat, 0"
 
 @pytest.fixture(scope="module")
 def page(driver, server):
-    cells = [nbformat.v4.new_code_cell(source.strip()) for source in CELLS]
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
-    nbformat.write(notebook, server.folder / "notebooks" / "page.ipynb")
     page = lesson_page.LessonPage(driver)
     page.resize(1280, 1000)
-    page.open(server.page("page.ipynb"))
+    page.open(server.write("page.ipynb", CELLS))
     assert not page.run_all()["errors"]
     yield page
     driver.get("about:blank")
