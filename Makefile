@@ -31,7 +31,7 @@ help:
 	@echo "make repo          make badges, set-up cells and links those of your fork: URL=https://github.com/..."
 	@echo "make clean         remove the virtual environment and all caches in this folder"
 
-$(INSTALLED): .ci/pins.txt pyproject.toml
+$(INSTALLED): .ci/pins.txt .ci/imagenet.txt pyproject.toml
 	@sh .ci/install
 
 lab: $(INSTALLED)

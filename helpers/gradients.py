@@ -7,7 +7,9 @@ network sees. Why it decided for t is a question about a difference, and `agains
     "rest"   the log-odds of t, log(p_t / (1 - p_t))    s_t - log(sum of exp(s_k) over all k != t)
     k        the margin over class k                    s_t - s_k
 
-With two classes, the log-odds are the margin over the other class. The gradient of such a quantity
+With two classes, the log-odds are the margin over the other class. Where a network ends in
+sigmoids, each score is already the log-odds of its own class, and that is what "rest" explains; of
+a single sigmoid z, the margin is z as well. The gradient of such a quantity
 with respect to the image, or to the output of a layer, says which small change would raise it.
 Functions whose names end in `_of` work while tracing (tensors in, tensors out); `explain` compiles
 and runs what is built from them.
@@ -20,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import logsumexp
 
-from helpers.core.heads import WITHOUT_LOGITS, kind_of, logits, say_once
+from helpers.core.heads import OF_LOG_ODDS, OF_ONE, WITHOUT_LOGITS, kind_of, logits, say_once
 from helpers.core.nonlinear import activations, listed, parts_of_others
 from helpers.core.tracing import compiled, in_batches, once, seen, watch
 from helpers.networks import check_images, find_layer, predict
@@ -156,6 +158,9 @@ def check_target(network, batch, target, against=None):
                 f"against={against!r} is the target itself (class {pairs[same[0], 0]}) for "
                 f"{len(same)} of {len(batch)} images: their difference is always 0."
             )
+    alone = kind_of(network) in OF_ONE
+    if against is not None and (alone or kind_of(network) in OF_LOG_ODDS):
+        pairs[(pairs[:, 1] == REST) | alone, 1] = NOTHING  # the score is the log-odds already
     return pairs
 
 

@@ -10,16 +10,20 @@ baseline b to the image x. With steps t = 1/2n, 3/2n, ... its values
 add up, over all pixels, to s(x) - s(b): the whole difference in score is explained.
 """
 
+import warnings
+
 import numpy as np
 import tensorflow as tf
 
 from helpers import gradients
 from helpers.core.arguments import baseline_like, check_count
-from helpers.core.progress import portions
+from helpers.core.progress import portions, progress
 from helpers.core.tracing import compiled
 from helpers.networks import check_images
 
 PICTURES, PIXELS = 16, 2**20  # at most, in memory at once; more would be no faster
+AT_ONCE = 5  # pieces of the way that are cut before looking again
+MORE = 10  # times as many gradients as asked for, at most, until integrated gradients add up
 
 
 def gradient(network, images, target=None, batch_size=16, *, against=None):
@@ -86,22 +90,137 @@ def _with_noise(picture, numbers, spread, seed):
     return picture + spread * noise
 
 
-def integrated_gradients(network, images, target=None, baseline=0.0, steps=50, *, against=None):
+def integrated_gradients(
+    network, images, target=None, baseline=0.0, steps=50, *, against=None, tolerance=0.01
+):
     """Return how much each pixel contributes to the score, from a baseline to the image.
 
     float32 in the images' shape, signed, in units of score: an image's values add up to its score
-    minus the baseline's (`metrics.completeness_gap` measures how closely). `baseline` is a number
-    (0 is black) or an array that broadcasts to the images; `steps` is 1 or more. `target`,
-    `against` and errors are as in `gradient`. (Sundararajan 2017, with the midpoint rule)
+    minus the baseline's (`metrics.completeness_gap` measures how closely).
+
+    Arguments:
+        target, against: as in `gradient`.
+        baseline: a number (0 is black) or an array that broadcasts to the images.
+        steps: the number of gradients, at points equally far apart on the way; 1 or more.
+        tolerance: the largest gap, as a share of the difference between the two scores. Where equal
+            steps miss it, as on real networks whose score jumps somewhere on the way, more points
+            are put where it jumps, up to ten times `steps`. None leaves the equal steps alone.
+
+    Warns where the gap remains larger. Raises ValueError as `gradient` does. (Sundararajan 2017,
+    with the midpoint rule)
     """
     check_count("steps", steps, 1)
+    if not (tolerance is None or 0 < tolerance < np.inf):
+        raise ValueError(f"tolerance must be a share above 0, or None, not {tolerance!r}.")
     batch, single = check_images(network, images)
     start = baseline_like(batch, baseline)
     shares = (np.arange(steps, dtype=np.float32) + 0.5) / steps
     label, pairs = "Integrated gradients", gradients.chosen_targets(network, batch, target, against)
     slopes = _mean_gradients(network, batch, pairs, shares, _on_the_way, (start,), label)
     attributions = (batch - start) * slopes
+    if tolerance is not None:
+        _complete(network, batch, start, pairs, attributions, steps, tolerance)
     return attributions[0] if single else attributions
+
+
+def _complete(network, batch, start, pairs, attributions, steps, tolerance):
+    """Replace the attributions of images whose equal steps miss the tolerance; warn if all do."""
+    whole, empty = (
+        gradients.difference(gradients.scores(network, pictures), pairs)
+        for pictures in (batch, start)
+    )
+    sums = attributions.reshape(len(batch), -1).sum(axis=1, dtype=np.float64)
+    missed = np.flatnonzero(np.abs(sums - (whole - empty)) > tolerance * _extent(empty, whole))
+    left = []
+    for n in progress(missed, label="Integrated gradients, more points") if len(missed) else ():
+        way = _Way(network, batch[n], start[n], pairs[n])
+        attributions[n], gap = _adaptive(way, max(1, steps // 3), MORE * steps, tolerance)
+        left += [gap] * (gap > tolerance)
+    if left:
+        warnings.warn(
+            f"Integrated gradients of {len(left)} of {len(batch)} images add up to the difference "
+            f"of scores only within {max(left):.1%}, after {MORE * steps} gradients each. Ask for "
+            f"more, such as steps={4 * steps}.",
+            stacklevel=3,
+        )
+
+
+def _adaptive(way, pieces, most, tolerance):
+    """Return attributions with points where the score jumps, and the gap that is left.
+
+    On each piece of the way, the slope in its middle predicts how the score changes, and the scores
+    at its ends tell how it does. The pieces where the two differ most are cut in three, so that
+    their middles remain, until the whole way adds up.
+    """
+    ends = np.linspace(0, 1, pieces + 1)
+    lengths, scores = np.diff(ends), way.scores(ends)
+    total, slopes = way.gradients(ends[:-1] + lengths / 2, lengths)
+    taken = pieces
+    while True:
+        missed = lengths * slopes - np.diff(scores)
+        gap = abs(missed.sum()) / _extent(scores[0], scores[-1])
+        if gap <= tolerance or taken >= most:
+            return way.length * total, gap
+        worst = np.sort(np.argsort(-np.abs(missed), kind="stable")[:AT_ONCE])
+        first, third = ends[worst, None], lengths[worst, None] / 3
+        weights = third * [1, -2, 1]  # a middle counts for a third now, and no longer for three
+        change, found = way.gradients(first + third * [0.5, 1.5, 2.5], weights)
+        total, taken = total + change, taken + found.size
+        places, cuts = np.repeat(worst + 1, 2), first + third * [1, 2]
+        scores = np.insert(scores, places, way.scores(cuts).ravel())
+        ends = np.insert(ends, places, cuts.ravel())
+        around = np.stack([worst, worst + 1], axis=1).ravel()
+        slopes = np.insert(slopes, around, found[:, [0, 2]].ravel())
+        lengths = np.diff(ends)
+
+
+def _extent(first, last):
+    """Return what a gap is a share of: the difference of two scores, unless that is nearly 0."""
+    return np.maximum(np.abs(last - first), 1e-3 * np.maximum(np.abs(first), np.abs(last)) + 1e-9)
+
+
+class _Way:
+    """The straight way from a baseline to a picture: scores and gradients at shares of it."""
+
+    def __init__(self, network, picture, start, pair):
+        self.network, self.length = network, picture - start
+        self.given = tuple(map(tf.constant, (pair, picture, start)))
+        self.most = max(1, min(PICTURES, PIXELS // picture[..., 0].size))
+
+    def scores(self, shares):
+        """Return the score at shares (in any shape) of the way, float64 in their shape."""
+        return np.concatenate([found for (found,) in self._run(_scores_there, shares)]).reshape(
+            np.shape(shares)
+        )
+
+    def gradients(self, shares, weights):
+        """Return the weighted sum of gradients (H, W, C), and the slopes in the shares' shape."""
+        found = list(self._run(_gradients_there, shares, weights))
+        slopes = np.concatenate([slopes for _, slopes in found]).reshape(np.shape(shares))
+        return sum(gradient for gradient, _ in found), slopes
+
+    def _run(self, function, *numbers):
+        flat = [np.ravel(one).astype(np.float32) for one in numbers]
+        lists = (((None,), "float32"),) * len(flat)
+        signature = *lists, *((tuple(t.shape), t.dtype.name) for t in self.given)
+        run = compiled(self.network, function, signature=signature)
+        for first in range(0, len(flat[0]), self.most):
+            some = (tf.constant(one[first : first + self.most]) for one in flat)
+            yield [found.numpy().astype(np.float64) for found in run(*some, *self.given)]
+
+
+def _scores_there(network, shares, pair, picture, start):
+    x = _on_the_way(picture, shares, start)
+    return [gradients.score_of(network, x, tf.tile(pair[None], (tf.shape(x)[0], 1)))]
+
+
+def _gradients_there(network, shares, weights, pair, picture, start):
+    x = _on_the_way(picture, shares, start)
+    score = gradients.score_of(network, x, tf.tile(pair[None], (tf.shape(x)[0], 1)))
+    slopes = gradients.gradient_of(score, x, "the images")
+    axes = list(range(1, slopes.shape.rank))
+    along = tf.reduce_sum(slopes * (picture - start), axes)
+    return [tf.tensordot(weights, slopes, 1), along]
 
 
 def _on_the_way(picture, shares, start):

@@ -20,6 +20,7 @@ from helpers.core.paths import NETWORKS
 from helpers.core.progress import progress
 
 NAMES = ("drawn", "photos")
+BASES = ("imagenet", "vgg16")  # for photographs, where no file is given
 PER_CLASS, PER_OTHER_KIND = 600, 400  # drawn pictures to train on
 CHECKED = 40  # test pictures that tell whether a network's outputs stand for the classes
 NAMED = 20  # classes that a message names
@@ -78,20 +79,33 @@ class World:
         return self._network(self)
 
     @staticmethod
-    def load_network(name):
-        """Load another network of the course, such as "pets_robust"; ValueError lists them all.
+    def load_network(name, needed=True):
+        """Load another network, such as "pets_robust"; ValueError lists them all.
 
-        "inception_v3", for deep dreams, is downloaded on first use (88 MB).
+        "imagenet" is a real network of 1,000 classes (`photos.imagenet.network`), "inception_v3",
+        for deep dreams, is downloaded on first use (88 MB).
+        needed: whether it is an error if the network cannot be had on this machine (OSError). If
+        False, a message says so, and the result is None.
         """
         from helpers import networks  # here: it loads TensorFlow
 
-        if name == "inception_v3":
-            return photographs.imagenet.inception_v3()
+        real = {
+            "imagenet": photographs.imagenet.network,
+            "inception_v3": photographs.imagenet.inception_v3,
+        }
+        if name in real:
+            try:
+                return real[name]()
+            except OSError as error:
+                if needed:
+                    raise
+                log.warning("%s What needs it is left out.", error)
+                return None
         there = sorted(path.stem for path in NETWORKS.glob("*.keras"))
         if not there:
             raise FileNotFoundError(f"{NETWORKS} has no networks; clone the whole course again")
         if name not in there:
-            known = ", ".join([*there, "inception_v3"])
+            known = ", ".join(dict.fromkeys([*there, *real]))
             raise ValueError(f"unknown network {name!r}; choose one of {known}")
         return networks.load(NETWORKS / f"{name}.keras")
 
@@ -109,15 +123,17 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
 
     Arguments, with the environment variable that sets the default:
         name: "drawn" or "photos"; COURSE_WORLD, else "drawn".
-        network: a `.keras` file to use instead of the world's own network; COURSE_NETWORK, which
-            the drawn world ignores if COURSE_PHOTOS is set.
+        network: a `.keras` file to use instead of the world's own network; for photographs also
+            "imagenet" or "vgg16"; COURSE_NETWORK, which the drawn world ignores if COURSE_PHOTOS is
+            set.
         photos: a folder of labelled pictures, laid out as described in `helpers.photos.folder`;
             COURSE_PHOTOS, else the photos world downloads the Oxford-IIIT pets.
         cache: a folder for downloaded and computed files; COURSE_CACHE.
         mirror: an address or a folder to download from; COURSE_MIRROR.
 
-    The photos world uses VGG16, downloaded on first use, unless a network is given. If that has
-    another number of classes, a new head is fitted on its features (`transfer.fit_head`). What is
+    The photos world uses "imagenet", which needs no download, unless another network is given;
+    "vgg16" is downloaded on first use. If a network has another number of classes, a new head is
+    fitted on its features (`transfer.fit_head`), in seconds. VGG16's is trained. What is
     found, left out, replaced or guessed is logged once, with counts (`photos.find`).
     Raises ValueError for an unknown name, a network that does not fit or a folder without labels,
     FileNotFoundError for a missing network file, and DownloadError for a failed download.
@@ -127,12 +143,21 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
         raise ValueError(f"unknown world {name!r}; choose one of {', '.join(NAMES)}")
     if name == "photos" or not os.environ.get("COURSE_PHOTOS"):
         network = network or os.environ.get("COURSE_NETWORK") or None
-    if network is not None:
+    if network in BASES and name == "drawn":
+        raise ValueError(
+            f"{network} does not know the classes of the drawn world; unset COURSE_NETWORK, or use "
+            "it in the photos world (COURSE_WORLD=photos)"
+        )
+    if network is not None and network not in BASES:
         network = Path(network).expanduser()
         if not network.exists():
-            raise FileNotFoundError(f"there is no network file {network}; check COURSE_NETWORK")
+            raise FileNotFoundError(
+                f"there is no network file {network}; check COURSE_NETWORK, which is a file, "
+                f"{' or '.join(BASES)}"
+            )
     if name == "drawn":
         return _drawn_world(network, cache)
+    network = network or BASES[0]
     return _photo_world(network, photos or os.environ.get("COURSE_PHOTOS"), cache, mirror)
 
 
@@ -180,17 +205,18 @@ def _drawn_train(cache_folder, kinds, count):
     return cache.arrays(file, lambda: draw(count, bar))
 
 
-def _photo_world(path, folder, cache_folder, mirror):
-    """Return the world of a folder's photos, or Oxford's, and of a network's file, or VGG16.
+def _photo_world(given, folder, cache_folder, mirror):
+    """Return the world of a folder's photos, or Oxford's, and of a network: a file or a base.
 
     Downloads happen here, the smaller first; everything else is computed on first use.
     """
-    from helpers import networks, transfer  # here: they load TensorFlow
+    from helpers import transfer  # here: it loads TensorFlow
 
     listing = photographs.find(folder) if folder else None
-    base = networks.load(path) if path else None
-    size = transfer.image_size(base) if path else (transfer.FREE_SIZE, transfer.FREE_SIZE)
-    weights = None if path else photographs.imagenet.weights("vgg16", cache_folder, mirror)
+    vgg16 = given == "vgg16"
+    weights = photographs.imagenet.weights("vgg16", cache_folder, mirror) if vgg16 else given
+    base = None if vgg16 else _base(given, cache_folder, mirror)
+    size = (transfer.FREE_SIZE, transfer.FREE_SIZE) if vgg16 else transfer.image_size(base)
     if folder:
         names, parts = listing.class_names, ()
         load = functools.partial(photographs.load, listing, size=size)
@@ -198,7 +224,8 @@ def _photo_world(path, folder, cache_folder, mirror):
         subset = photographs.oxford_pets.fetch(cache_folder, mirror)
         names, parts = photographs.pet_archives.CLASS_NAMES, photographs.oxford_pets.PART_NAMES
         load = functools.partial(photographs.oxford_pets.load, subset, size=size)
-    fits = path is None or _fits(base, path.name, names)
+    label = given if given in BASES else given.name
+    fits = vgg16 or _fits(base, label, names)
 
     def content():
         if not folder:
@@ -208,21 +235,31 @@ def _photo_world(path, folder, cache_folder, mirror):
 
     def network(world):
         kept = cache.folder(cache_folder)
-        if path is None:
+        if vgg16:
             key = cache.digest(weights, content())
             return transfer.classifier(weights, world, size[0], key, kept)
         if fits:
-            _check_order(base, path.name, names, world.test)
+            _check_order(base, label, names, world.test)
             return base
 
         def fit():
             features = transfer.head_features(base, world.train.images)
             return transfer.fit_head(features, world.train.labels)
 
-        key = cache.digest(path, content(), size, transfer.HEAD_RECIPE)
+        own = base.get_weights() if given in BASES else [given]
+        key = cache.digest(*own, content(), size, transfer.HEAD_RECIPE)
         return transfer.attach_head(base, **cache.arrays(kept / f"head-{key}.npz", fit))
 
     return World("photos", names, parts, lambda part: Split(*load(part)), network)
+
+
+def _base(given, cache_folder, mirror):
+    """Return the network of a file, or the one that knows ImageNet."""
+    from helpers import networks  # here: it loads TensorFlow
+
+    if given == "imagenet":
+        return photographs.imagenet.network(cache_folder, mirror)
+    return networks.load(given)
 
 
 def _fits(network, file, names):

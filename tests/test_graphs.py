@@ -43,7 +43,7 @@ METHODS = {
     "gradient": saliency.gradient,
     "guided": saliency.guided_gradient,
     "smooth": lambda *a: saliency.smooth_gradient(*a, samples=4),
-    "integrated": lambda *a: saliency.integrated_gradients(*a, steps=4),
+    "integrated": lambda *a: saliency.integrated_gradients(*a, steps=4, tolerance=None),
     "Grad-CAM": cam.grad_cam,
     "occlusion": lambda *a: perturbation.occlusion(*a, window=8, stride=8),
 }

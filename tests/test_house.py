@@ -208,7 +208,8 @@ def test_helpers_names_what_lessons_import_and_says_what_there_is():
 def test_environment_yml_is_in_step_with_pyproject():
     lines = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     by_pip = next(line["pip"] for line in lines if isinstance(line, dict))
-    expected = project()["dependencies"] + project()["optional-dependencies"]["lab"]
+    extras = project()["optional-dependencies"]
+    expected = project()["dependencies"] + extras["lab"] + extras["imagenet"]
     assert sorted(by_pip) == sorted(expected)
     assert f"python{project()['requires-python']}" in lines
 
@@ -225,8 +226,11 @@ def test_pins_are_exact_and_satisfy_every_range():
         assert exact.operator == "==" and pin.url is None and not pin.extras, str(pin)
         assert pin.name.lower() not in pinned, f"{pin.name} is pinned twice"
         pinned[pin.name.lower()] = exact.version
+    alone = (ROOT / ".ci" / "imagenet.txt").read_text(encoding="utf-8").splitlines()[1:]
     extras = project()["optional-dependencies"]
-    for line in project()["dependencies"] + extras["lab"] + extras["test"]:
+    assert set(alone) < set(extras["imagenet"])
+    wanted = set(extras["imagenet"]) - set(alone)
+    for line in project()["dependencies"] + extras["lab"] + extras["test"] + sorted(wanted):
         need = Requirement(line)
         assert need.name in pinned, f"{need.name} has no pin"
         assert need.specifier.contains(pinned[need.name]), f"{need} against {pinned[need.name]}"
@@ -331,6 +335,7 @@ case "$*" in
     --version) echo Python 3.99 ;;
     "-m venv --clear .venv") rm -rf .venv && mkdir -p .venv/bin && cp "$0" .venv/bin/python
         echo made >>made ;;
+    *"pip install"*imagenet.txt*) [ ! -e withdrawn ] ;;
     *"pip install"*) [ ! -e no_network ] ;;
 esac
 """
@@ -340,14 +345,14 @@ esac
 def install(tmp_path):
     """Run the real .ci/install in an empty checkout, on a stand-in for Python."""
     (tmp_path / ".ci").mkdir()
-    for name in (".ci/install", ".ci/pins.txt", "pyproject.toml"):
+    for name in (".ci/install", ".ci/pins.txt", ".ci/imagenet.txt", "pyproject.toml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     stub = tmp_path / "a python"
     stub.write_text(PYTHON_STUB)
     stub.chmod(0o755)
 
     def run_install(*conditions):
-        for name in ("unsupported", "no_venv", "no_network"):
+        for name in ("unsupported", "no_venv", "no_network", "withdrawn"):
             (tmp_path / name).unlink(missing_ok=True)
         for name in conditions:
             (tmp_path / name).touch()
@@ -383,6 +388,13 @@ def test_an_environment_left_half_made_is_made_anew(install):
     assert (folder / "made").read_text() == "made\nmade\n"
     assert run_install().returncode == 0  # new pins: install again, into the same environment
     assert (folder / "made").read_text() == "made\nmade\n"
+
+
+def test_installing_goes_on_without_the_imagenet_network(install):
+    run_install, folder = install
+    result = run_install("withdrawn")
+    assert result.returncode == 0 and (folder / ".venv" / ".installed").exists()
+    assert result.stderr.count("ImageNet network could not be installed") == 1
 
 
 def test_make_notebooks_writes_outputs_and_nothing_that_changes_from_run_to_run(tmp_path):

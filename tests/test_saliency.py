@@ -18,7 +18,7 @@ METHODS = {
     "gradient": saliency.gradient,
     "guided": saliency.guided_gradient,
     "smooth": lambda *a: saliency.smooth_gradient(*a, samples=5),
-    "integrated": lambda *a: saliency.integrated_gradients(*a, steps=5),
+    "integrated": lambda *a: saliency.integrated_gradients(*a, steps=5, tolerance=None),
 }
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
@@ -89,6 +89,55 @@ def test_integrated_gradients_are_complete_and_do_not_depend_on_the_form(activat
         assert_allclose(found[form].sum((1, 2, 3)), scores - black, rtol=0.01)
     for maps in found.values():
         assert_array_equal(maps, found["flat"])
+
+
+def steep(x):
+    """A score that rises by 2 at 0.31 of the way to 1, and by 1 at 0.7, slowly elsewhere."""
+    return keras.ops.tanh(60 * (x - 0.31)) + 0.5 * keras.ops.tanh(80 * (x - 0.7)) + 0.1 * x
+
+
+def test_integrated_gradients_put_points_where_the_score_jumps():
+    network = of(steep)
+    whole = float(network(np.float32([[1.0]]))[0, 0] - network(np.float32([[0.0]]))[0, 0])
+    plain = saliency.integrated_gradients(network, [1.0], 0, steps=8, tolerance=None)
+    assert abs(plain[0] / whole - 1) > 0.2
+    for tolerance in (0.01, 0.001):
+        found = saliency.integrated_gradients(network, [1.0], 0, steps=8, tolerance=tolerance)
+        assert abs(found[0] / whole - 1) < tolerance
+
+
+def test_points_on_the_way_give_each_number_its_own_share():
+    """Two numbers jump at other places of the way: each gets what its own jump is worth."""
+    network = of(lambda x: keras.ops.sum(steep(x), axis=1, keepdims=True), 2)
+    ends = np.float32([1.0, 0.5])
+    wanted = [float(of(steep)(np.float32([[e]]))[0, 0] - of(steep)([[0.0]])[0, 0]) for e in ends]
+    found = saliency.integrated_gradients(network, ends, 0, steps=20, tolerance=0.002)
+    assert_allclose(found, wanted, rtol=0.02)
+
+
+def test_images_that_add_up_keep_their_equal_steps_also_beside_one_that_does_not():
+    network = of(steep)
+    batch = np.float32([[0.1], [1.0], [0.2]])
+    plain = saliency.integrated_gradients(network, batch, 0, steps=8, tolerance=None)
+    found = saliency.integrated_gradients(network, batch, 0, steps=8)
+    assert_array_equal(found[[0, 2]], plain[[0, 2]])
+    assert_array_equal(found[1], saliency.integrated_gradients(network, batch[1], 0, steps=8))
+    assert abs(found[1, 0] - plain[1, 0]) > 0.1
+
+
+def test_equal_steps_are_the_midpoint_rule():
+    network, points = of(steep), (np.arange(6) + 0.5) / 6
+    slopes = gradients.gradient(network, np.float32(points[:, None] * 0.9), 0)
+    found = saliency.integrated_gradients(network, [0.9], 0, steps=6, tolerance=None)
+    assert_allclose(found, 0.9 * slopes.mean(axis=0), rtol=1e-4)
+
+
+def test_a_jump_that_is_not_found_is_said_with_its_size():
+    network = of(lambda x: keras.ops.tanh(1e7 * (x - 0.3123)) + x)
+    with pytest.warns(
+        UserWarning, match=r"of 1 of 1 images .* within 6\d\.\d%, after 40 .*steps=16"
+    ):
+        saliency.integrated_gradients(network, [1.0], 0, steps=4)
 
 
 def test_a_noiseless_smooth_gradient_is_the_gradient():
@@ -213,6 +262,7 @@ def test_options_that_make_no_sense_are_named():
         ({"steps": 2.5}, "steps must be a whole number"),
         ({"baseline": np.zeros((5, 5))}, r"of the images' shape \(16, 16, 3\), not \(5, 5\)"),
         ({"baseline": np.nan}, "baseline must be finite"),
+        ({"tolerance": 0}, "tolerance must be a share above 0, or None, not 0"),
     ):
         with pytest.raises(ValueError, match=says):
             saliency.integrated_gradients(network, images(), **options)

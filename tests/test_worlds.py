@@ -227,7 +227,10 @@ def test_what_is_missing_is_asked_for(folder, base, monkeypatch, tmp_path):
     with pytest.raises(DownloadError, match=r"annotations\.tar\.gz .*COURSE_MIRROR"):
         load_world("photos", base)
     with pytest.raises(DownloadError, match=r"vgg16_weights.*COURSE_MIRROR"):
-        load_world("photos", photos=folder)
+        load_world("photos", "vgg16", folder)
+    for base in worlds.BASES:
+        with pytest.raises(ValueError, match=f"{base} does not know the classes of the drawn"):
+            load_world("drawn", base)
 
 
 def test_networks_that_will_not_do_are_named(folder, base, tmp_path):

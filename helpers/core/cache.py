@@ -48,26 +48,40 @@ def digest(*items):
 
 
 def arrays(path, make):
-    """Return the arrays cached in a file, or make them and cache them.
+    """Return the arrays cached in a file, or make them and cache them: {name: array}.
 
-    path: an .npz file; its folder need not exist. make: a function without arguments that returns
-    {name: array}. A damaged file is made again, and a folder that is not writable is not used, each
-    with one warning. Two processes may write the file at once.
+    path: an .npz file. make: a function without arguments. See `kept`.
+    """
+
+    def read(path):
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def write(path, made):
+        with open(path, "xb") as file:
+            np.savez(file, **made)
+
+    return kept(path, make, read, write)
+
+
+def kept(path, make, read, write):
+    """Return `read(path)` where the file exists, else `make()`, which `write(path, made)` stores.
+
+    The folder need not exist. A damaged file is made again, and a folder that is not writable is
+    not used, each with one warning. Two processes may write the file at once.
     """
     path = Path(path)
     if path.is_file():
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                return {name: kept[name] for name in kept.files}
+            return read(path)
         except DAMAGE:
-            warnings.warn(f"the cache file {path} is damaged; making it again", stacklevel=2)
+            warnings.warn(f"the cache file {path} is damaged; making it again", stacklevel=3)
     made = make()
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    unfinished = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(unfinished, "xb") as file:
-                np.savez(file, **made)
+            write(unfinished, made)
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -75,7 +89,7 @@ def arrays(path, make):
         warnings.warn(
             f"the cache folder {path.parent} cannot be written to ({error.strerror or error}); "
             "continuing without it. Set COURSE_CACHE to a writable folder",
-            stacklevel=2,
+            stacklevel=3,
         )
     return made
 

@@ -22,17 +22,20 @@ _HEADS = {"Softmax": "softmax", "LogSoftmax": "log_softmax", "Sigmoid": "sigmoid
 _PRODUCTS = {"MatMul", "BatchMatMulV2", "Conv2D", "Einsum"}
 _SUM_ERROR, _SUM_ERROR_16 = 1e-3, 2e-2  # of a row's sum, for outputs of 32 and of 16 bits
 _GUARD = 1e-6  # a clip that stays this close to 0-1 only guards against log(0)
-WITHOUT_LOGITS = "probability", "shares"  # kinds of heads
+# Kinds of heads: without logits; of one probability alone; whose scores are log-odds, one by one.
+WITHOUT_LOGITS = "probability", "shares", "one share"
+OF_ONE = "one sigmoid", "one share"
+OF_LOG_ODDS = "sigmoid", "shares", *OF_ONE
 
 
 class Head(NamedTuple):
     """The end of a traced network.
 
     logits: float32 (N, classes); two columns for a single sigmoid. probabilities: float32
-    (N, classes), None where one output may be anything. kind: "softmax", "log_softmax", "sigmoid",
-    "linear", "probability" (rows add up to one) or "shares" (in 0-1 each, one by one); the last two
-    have no logits, but the log of the probability or its log-odds.
-    doubt: why the kind is not certain, or None.
+    (N, classes), None where one output may be anything. kind: "softmax", "log_softmax", "linear",
+    "sigmoid" (of each output), "one sigmoid" (p, or p and 1 - p), "probability" (rows add up to
+    one), "shares" (in 0-1 each, one by one) or "one share"; the last three have no logits, but the
+    log of the probability or its log-odds. doubt: why the kind is not certain, or None.
     """
 
     logits: tf.Tensor
@@ -92,17 +95,17 @@ def read(network, x, output):
         if kind == "log_softmax":
             return Head(values, tf.exp(given), kind, None)
         if kind == "sigmoid" and single:
-            return Head(_two(-values, values), _two(1 - given, given), kind, None)
+            return Head(_two(-values, values), _two(1 - given, given), "one sigmoid", None)
         return Head(values, given, kind, None)
     values = _of_one_sigmoid(end)
     if values is not None:
-        return Head(values, given, "sigmoid", None)
+        return Head(values, given, "one sigmoid", None)
     wide = tf.cast(wide, tf.float32)
     if _plainly_linear(end):
         return _linear(given, wide)
     if within(wide, 0, 1) and single:
         log, rest = log_of(wide), log_rest_of(wide)
-        return Head(_two(rest - log, log - rest), _two(1 - given, given), "shares", None)
+        return Head(_two(rest - log, log - rest), _two(1 - given, given), "one share", None)
     in_0_1, add_up = once(network, "probed", lambda: _probe(network, x))
     if (in_0_1 or within(wide, 0, 1)) and add_up and not single:
         return Head(log_of(wide), given, "probability", None)
@@ -158,10 +161,15 @@ def _of_one_sigmoid(tensor):
         return None
     for p, rest, sign in (ends[1], ends[0], 1), (ends[0], ends[1], -1):
         taken = rest_of(rest)
-        if p.op.type == "Sigmoid" and taken is not None and _end(taken) is p:
+        if p.op.type == "Sigmoid" and taken is not None and _same_sigmoid(_end(taken), p):
             z = tf.reshape(tf.cast(p.op.inputs[0], tf.float32), (-1, 1))
             return _two(-sign * z, sign * z)
     return None
+
+
+def _same_sigmoid(one, other):
+    """Return whether two tensors are one sigmoid, or computed twice from the same logit."""
+    return one is other or (one.op.type == "Sigmoid" and one.op.inputs[0] is other.op.inputs[0])
 
 
 def _plainly_linear(tensor):

@@ -14,7 +14,9 @@ from helpers.networks import predict
 METHODS = {
     "gradient": saliency.gradient,
     "guided gradient": saliency.guided_gradient,
-    "integrated gradients": functools.partial(saliency.integrated_gradients, steps=8),
+    "integrated gradients": functools.partial(
+        saliency.integrated_gradients, steps=8, tolerance=None
+    ),
     "SmoothGrad": functools.partial(saliency.smooth_gradient, samples=8),
 }
 OCCLUSION = """

@@ -9,7 +9,8 @@ from helpers.explorers.deep_dream import deep_dream
 from helpers.explorers.explorer import Explorer, png
 from helpers.explorers.grad_cam import grad_cam, own_photo
 from helpers.explorers.regularization import penalties, polynomial
-from helpers.explorers.saliency import part_surgery, pixel_maps
+from helpers.explorers.relevance import part_surgery
+from helpers.explorers.saliency import pixel_maps
 from helpers.explorers.transfer_learning import freezing
 from helpers.explorers.tsne import toy_clouds, tsne_maps
 

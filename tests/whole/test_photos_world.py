@@ -17,8 +17,9 @@ from helpers.photos import downloads, imagenet, oxford_pets, pet_archives
 
 @pytest.fixture(autouse=True)
 def small(impatient, monkeypatch, tmp_path):
-    for name in ("COURSE_WORLD", "COURSE_PHOTOS", "COURSE_NETWORK"):
+    for name in ("COURSE_WORLD", "COURSE_PHOTOS"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COURSE_NETWORK", "vgg16")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setattr(oxford_pets, "COUNT", {"train": 8, "test": 4})
