@@ -135,7 +135,7 @@ def _complete(network, batch, start, pairs, attributions, steps, tolerance):
     for n in progress(missed, label="Integrated gradients, more points") if len(missed) else ():
         way = _Way(network, batch[n], start[n], pairs[n])
         attributions[n], gap = _adaptive(way, max(1, steps // 3), MORE * steps, tolerance)
-        left += [gap] * (gap > tolerance)
+        left += [gap] if gap > tolerance else []
     if left:
         warnings.warn(
             f"Integrated gradients of {len(left)} of {len(batch)} images add up to the difference "

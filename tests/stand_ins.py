@@ -169,17 +169,23 @@ def pass_colours_on(network, seed=0):
 
 def vgg16_weights(path):
     """Write weights in the very form of Keras' file for VGG16 without its top layers."""
-    import h5py
     import keras
 
     network = keras.applications.VGG16(include_top=False, weights=None)
     pass_colours_on(network)
+    return keras_weights(network, path)
+
+
+def keras_weights(network, path):
+    """Write a network's weights in the form of the files that Keras offers for download."""
+    import h5py
+
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [layer.name.encode() for layer in network.layers]
         for layer in network.layers:
             group, names = file.create_group(layer.name), []
-            for weight, short in zip(layer.weights, ("W", "b"), strict=False):
-                names.append(f"{layer.name}_{short}_1:0")
+            for number, weight in enumerate(layer.weights):
+                names.append(f"{layer.name}_{number}:0")
                 group[names[-1]] = weight.numpy()
             group.attrs["weight_names"] = [name.encode() for name in names]
     return path

@@ -3,7 +3,6 @@
 import numpy as np
 
 from helpers import photos
-from helpers.photos import samples
 
 
 def test_all_are_there_as_they_are_in_their_packages():
@@ -27,8 +26,8 @@ def test_they_come_in_the_size_asked_for():
 def test_one_that_its_package_no_longer_has_is_left_out_and_said(monkeypatch, caplog):
     gone = photos.SAMPLES["coffee"]._replace(file="data/gone.png")
     nowhere = photos.SAMPLES["rocket"]._replace(package="no_such_package")
-    monkeypatch.setitem(samples.SAMPLES, "coffee", gone)
-    monkeypatch.setitem(samples.SAMPLES, "rocket", nowhere)
+    monkeypatch.setitem(photos.SAMPLES, "coffee", gone)
+    monkeypatch.setitem(photos.SAMPLES, "rocket", nowhere)
     with caplog.at_level("WARNING", "helpers"):
         assert list(photos.samples(32)) == ["chelsea", "temple", "astronaut", "flower"]
     assert "coffee (skimage), rocket (no_such_package)" in caplog.text

@@ -203,8 +203,7 @@ def efficientnet_b0(folder=None, mirror=None):
     stem.kernel.assign(stem.kernel / np.sqrt(np.float32(_STD))[:, None])
     for layer in network.layers:
         layer.name = _name_in_lite0(layer.name)
-    network.name = "imagenet"
-    return network
+    return keras.Model(image, network.output, name="imagenet")
 
 
 def _name_in_lite0(name):
