@@ -281,10 +281,12 @@ def frozen_counts(network):
 def measured(how, frozen, counts, seeds=(0, 1, 2)):
     """Return measured accuracies, on training and on test pictures: (2, counts, seeds).
 
-    how: "from scratch", or "fine-tuned" with blocks 1 to `frozen` frozen. counts: training examples
-    per class. Read from data/networks/transfer_curves.json; raises ValueError for any other run.
+    how: "from scratch", or "fine-tuned" with blocks 1 to `frozen` frozen, both on drawings; "head
+    on imagenet, photographs" with all 5 frozen. counts: training examples per class. Read from the
+    curves in data/networks; raises ValueError for any other run.
     """
-    runs = json.loads((paths.NETWORKS / "transfer_curves.json").read_text("utf-8"))["runs"]
+    read = (json.loads(f.read_text("utf-8")) for f in sorted(paths.NETWORKS.glob("*_curves.json")))
+    runs = [run for file in read for run in file["runs"]]
     known = {tuple(run[key] for key in KEYS): (run["train"], run["test"]) for run in runs}
     keys = [[(how, frozen, count, seed) for seed in seeds] for count in counts]
     for key in sum(keys, []):

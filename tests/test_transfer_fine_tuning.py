@@ -188,3 +188,12 @@ def test_the_measured_runs_are_all_there_and_each_reads_sensibly():
         assert run["test"] * 400 == pytest.approx(round(run["test"] * 400)), "of 400 test pictures"
         steps = len(run["losses"]) * math.ceil(2 * run["count"] / transfer.BATCH)
         assert run["losses"][-1] <= transfer.ENOUGH or 570 < steps <= 600
+
+
+def test_a_head_on_the_imagenet_network_was_measured_on_photographs():
+    how, counts = "head on imagenet, photographs", [10, 20, 50, 100, 200, 300]
+    own, tested = transfer.measured(how, 5, counts)
+    assert own.shape == (6, 3) and (own == 1).all()
+    assert (tested[-1] == 0.9875).all() and tested[0].mean() > 0.95
+    about = json.loads((paths.NETWORKS / "photo_curves.json").read_text("utf-8"))
+    assert about["photographs"].endswith(": 600 to train on, 240 to test on")

@@ -1,8 +1,9 @@
 """Lessons on other people's networks: they run, or say which part they leave out, and go on.
 
 The photographs are drawn animals saved as JPEG, the networks are the course's own `pets` with other
-endings: what a reader is most likely to bring. Lessons run in this process, one after another, so
-that TensorFlow starts once. COURSE_CASES names the cases to run, such as "softmax sigmoid", or
+endings: what a reader is most likely to bring. The ImageNet network cannot be had, so its parts are
+left out as well. Lessons run in this process, one after another, so that TensorFlow starts once.
+COURSE_CASES names the cases to run, such as "softmax sigmoid", or
 "all": then every lesson meets every case, also those that are not known to pass.
 """
 
@@ -22,6 +23,7 @@ from PIL import Image
 from helpers import drawn, networks, transfer
 from helpers.core import cache
 from helpers.core.paths import NETWORKS
+from helpers.photos import imagenet
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 SHAPE = (drawn.SIZE, drawn.SIZE, 3)
@@ -78,10 +80,14 @@ CASES = {  # the network, pictures of a class, classes
     "swish": (swish, 90, (*drawn.PETS, "owl")),
 }
 RUNS = {  # which lesson meets which case
+    "00_start_here": ["softmax"],
+    "02_transfer_learning": ["swish"],
     "03_activations": ["sigmoid", "nested", "swish"],
+    "04_saliency": ["nested"],
     "05_grad_cam": ["sigmoid", "swish"],
     "06_deep_dream": ["swish"],
     "07_tsne": ["sigmoid"],
+    "08_relevance": ["softmax"],
 }
 ASKED = os.environ.get("COURSE_CASES", " ".join(CASES)).split()
 if ASKED == ["all"]:
@@ -125,9 +131,14 @@ def world(request, animals, kept, tmp_path, monkeypatch):
     monkeypatch.chdir(FOLDER)
 
 
+def missing(*_):
+    raise imagenet.Unavailable("The ImageNet network cannot be had here.")
+
+
 @pytest.mark.filterwarnings("default")  # a lesson may warn
 @pytest.mark.parametrize(("lesson", "world"), PAIRS, indirect=["world"])
-def test_a_lesson_runs_on_the_network(lesson, world, monkeypatch):
+def test_a_lesson_runs_on_the_network_and_without_imagenet(lesson, world, monkeypatch, caplog):
+    monkeypatch.setattr(imagenet, "network", missing)
     notebook = nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4)
     shell = InteractiveShell.instance()
     monkeypatch.setattr(shell, "showtraceback", lambda *_, **__: None)  # `raise_error` has it
@@ -142,3 +153,5 @@ def test_a_lesson_runs_on_the_network(lesson, world, monkeypatch):
     finally:
         shell.reset(new_session=True)
         keras.backend.clear_session()
+    asks = any('load_network("imagenet"' in cell.source for cell in notebook.cells)
+    assert asks == ("cannot be had here. What needs it is left out." in caplog.text)
