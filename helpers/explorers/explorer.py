@@ -16,7 +16,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
-from helpers import gradients, networks, plotting
+from helpers import gradients, networks, photos, plotting
 from helpers.core import front_end, page
 from helpers.plotting.points import write
 
@@ -27,6 +27,7 @@ GAP = 8  # pixels between panels
 TITLE = 30  # pixels above a panel, for its title
 LETTERS = 22  # pixels of a title; on a small screen, images are shown at two thirds of their size
 NAMED = 3  # classes that a prediction names at most
+MANY, TOP = 20, 10  # of more classes than this, so many come first in a list
 AGAINST = {"score": None, "margin": "rest"}  # what a method explains, and its argument for that
 COLUMN = "1 1 270px"  # of controls: two fit side by side on a small screen
 
@@ -221,11 +222,20 @@ def dropdown(name, options):
 
 
 def class_list(names, network, image):
-    """Return a drop-down list of classes; of many, the network's prediction for an image first."""
-    control = dropdown("class", names)
+    """Return a drop-down list of classes, set to the network's prediction where there are many."""
+    chances = networks.predict(network, image)[0]
+    control = dropdown("class", in_order(names, chances))
     if len(names) > NAMED:
-        control.index = int(networks.predict(network, image).argmax())
+        control.value = names[int(chances.argmax())]
     return control
+
+
+def in_order(names, chances):
+    """Return class names, of many the most probable ones first, then all others by the alphabet."""
+    if len(names) <= MANY:
+        return names
+    first = [names[k] for k in np.argsort(-chances)[:TOP]]
+    return first + sorted(set(names) - set(first), key=str.casefold)
 
 
 def explains_list(names, target):
@@ -312,8 +322,13 @@ def checked(images):
 
 
 def class_names(names, network, images):
-    """Return names of a network's classes, all different; ValueError for another number of them."""
+    """Return names of a network's classes, all different; ValueError for another number of them.
+
+    A network of 1,000 classes that has other names than these knows ImageNet's.
+    """
     outputs = networks.predict(network, images[:1]).shape[1]
+    if outputs == 1000 != len(names):
+        names = photos.imagenet.names().values()
     if outputs != len(names):
         raise ValueError(
             f"the network tells {outputs} classes apart, but there are {len(names)} class names "
