@@ -266,6 +266,57 @@ def test_a_film_is_saved_on_demand(explorer, tmp_path):
     assert explorer.label.text.startswith("The film is not saved. There is no folder")
 
 
+@pytest.fixture(scope="module")
+def residual():
+    keras.utils.set_random_seed(5)
+    image = keras.Input((None, None, 3))
+    stem = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="stem")(image)
+    left = keras.layers.Conv2D(4, 3, padding="same", name="left")(stem)
+    both = keras.layers.Add(name="both")([stem, left])
+    pooled = keras.layers.GlobalAveragePooling2D()(both)
+    return keras.Model(image, keras.layers.Dense(2)(pooled))
+
+
+def test_of_several_networks_one_is_chosen_and_the_layers_follow_it(network, residual, photo):
+    explorer = explorers.deep_dream({"small": network, "residual": residual}, photo, "block1_conv2")
+    assert next(iter(explorer.controls)) == "network"
+    explorer.set(octaves=1, steps=4)
+    assert dreamt(explorer) == "small, block1_conv2, all channels: dreamt, 1 of 1 frames"
+    first = shown(explorer)
+    assert explorer.set(network="residual") == "residual, left, all channels: press dream"
+    assert explorer.controls["layer"].options == ("stem", "left", "both")  # sums, too
+    explorer.set(layer="both")
+    assert dreamt(explorer) == "residual, both, all channels: dreamt, 1 of 1 frames"
+    right = dreaming.deep_dream(
+        residual, photo, "both", octaves=1, steps=4, rate=5 * module.STRENGTH,
+        parameterization=dreaming.spectrum, rule=dreaming.adam,
+    )  # fmt: skip
+    assert np.array_equal(shown(explorer), enlarge(np.round(right).astype(np.uint8)))
+    assert explorer.set(network="small").startswith("small, block4_conv2, all channels: press")
+    assert explorer.set(layer="block1_conv2").endswith("dreamt, 1 of 1 frames")
+    assert np.array_equal(shown(explorer), first)
+
+
+def test_a_layer_that_both_networks_have_stays_and_a_dream_goes_on_unseen(network, photo, slow):
+    go, asked = slow
+    explorer = explorers.deep_dream({"one": network, "other": network}, photo, "block2_conv1")
+    explorer.set(octaves=2, steps=4)
+    explorer.dream()
+    label = explorer.set(network="other")
+    assert label.startswith("other, block2_conv1, all channels: press dream. Still dreaming: one, ")
+    go.release()
+    go.release()
+    assert explorer.wait(LONG) == "other, block2_conv1, all channels: press dream"
+    assert asked == ["block2_conv1"] * 2
+
+
+def test_a_single_network_needs_no_list(network, photo):
+    for given in (network, {"mine": network}):
+        explorer = explorers.deep_dream(given, photo)
+        assert "network" not in explorer.controls
+        assert explorer.label.text == "block4_conv2, all channels: press dream"
+
+
 def test_your_own_photo_is_cropped_and_dreamt_and_what_is_no_photo_is_named(explorer, photo):
     mine = drawn.draw("cat", 4).image
     explorer.controls["upload"].value = upload(png(mine))
@@ -297,5 +348,9 @@ def test_what_cannot_dream_is_said_at_once(network, photo):
     flat = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="has no convolution to dream with"):
         explorers.deep_dream(flat, photo)
+    with pytest.raises(ValueError, match="has no convolution to dream with"):
+        explorers.deep_dream({"good": network, "flat": flat}, photo)
+    with pytest.raises(ValueError, match="give at least one"):
+        explorers.deep_dream({}, photo)
     with pytest.raises(ValueError, match="must be uint8"):
         explorers.deep_dream(network, photo / 255)

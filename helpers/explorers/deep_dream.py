@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import ipywidgets as widgets
+import keras
 import numpy as np
 
 from helpers import dreaming, networks, photos
 from helpers.explorers.explorer import (
     Explorer,
     checked,
+    dropdown,
     enlarge,
     first_line,
     layer_slider,
@@ -28,9 +30,11 @@ STRENGTH = 0.01 * 255  # of a step, for a slider at 1
 def deep_dream(network, photo, layer=None, frames_in="dream.gif"):
     """Return an explorer that dreams on a photo with a network, at the push of a button.
 
+    `network` may also be several, {name: network}: a list of their names is then the first control.
     `photo` is uint8 (H, W, 3); an upload replaces it, cropped to the same size. `layer` is the
     first to dream with, by default two thirds of the way up. Films are saved as `frames_in`, or
-    beside it under a number where there is one already.
+    beside it under a number where there is one already. Raises ValueError for a network without
+    convolutions, and without any network.
     """
     return Dreamer(network, photo, layer, frames_in)
 
@@ -71,25 +75,30 @@ class Dreamer(Explorer):
     """
 
     def __init__(self, network, photo, layer=None, frames_in="dream.gif"):
-        layers = networks.layer_names(network)
-        if not layers:
-            raise ValueError(f"The network {network.name!r} has no convolution to dream with.")
-        self._network, self._first, self._film = network, _framed(checked([photo])[0]), frames_in
+        self._networks = network if isinstance(network, dict) else {network.name: network}
+        if not self._networks:
+            raise ValueError("There is no network to dream with: give at least one.")
+        self._layers = {name: _layers(net) for name, net in self._networks.items()}
+        self._first, self._film = _framed(checked([photo])[0]), frames_in
         self._lock, self._dreams, self._latest = threading.RLock(), OrderedDict(), None
         self._upload, self._photo, self._problem = None, (None, self._first), ""
-        layer = layers[round(0.67 * (len(layers) - 1))] if layer is None else layer
+        layers = next(iter(self._layers.values()))
         self.bar = widgets.IntProgress(value=0, min=0, max=1, description="progress")
         names = ("dream", "stop", "save film")
         self.buttons = {name: widgets.Button(description=name) for name in names}
+        several = len(self._networks) > 1
         controls = {
+            **({"network": dropdown("network", list(self._networks))} if several else {}),
             "upload": widgets.FileUpload(accept="image/*", description="your photo"),
-            "layer": layer_slider(layers, layer),
+            "layer": layer_slider(layers, layer or _upper(layers)),
             "channel": slider("channel", least=-1, most=255, value=-1),
             "octaves": slider("octaves", least=1, most=6, value=4),
             "steps": slider("steps", least=4, most=60, value=20, step=4),
             "strength": slider("strength", least=1, most=12, value=5),
             "moment": slider("moment %", most=100, value=100),
         }
+        if several:  # before its neighbours follow the network, the explorer must not draw
+            controls["network"].observe(self._follow_network, "value")
         super().__init__("Deep dream explorer", None, controls)
         for name, act in zip(names, (self.dream, self.stop, self.save_film), strict=True):
             self.buttons[name].on_click(lambda _button, act=act: act())
@@ -153,6 +162,14 @@ class Dreamer(Explorer):
             part = "" if len(frames) > dream.total else f" (stopped: {dream.total + 1} were wanted)"
             self.label.say(f"Saved {len(frames)} frames in {path}{part}")
 
+    def _follow_network(self, change):
+        """Let the slider for the layer offer those of the network that has been chosen."""
+        layers, control = self._layers[change["new"]], self.controls["layer"]
+        kept = control.value if control.value in layers else _upper(layers)
+        with self._lock, self.held():
+            control.options = layers
+            control.value = kept
+
     def _settings(self):
         """Return the controls' values, with the last upload that is a photo, without the moment."""
         name, content = uploaded(self.controls["upload"].value)
@@ -177,11 +194,12 @@ class Dreamer(Explorer):
         if before is not None:
             before.thread.join()
         layer, channel = settings["layer"], settings["channel"]
+        network = self._networks[settings.get("network", next(iter(self._networks)))]
         try:
             if dream.told.is_set():
                 return
             made = dreaming.ascend_octaves(
-                self._network, dream.photo[0], layer, None if channel < 0 else channel,
+                network, dream.photo[0], layer, None if channel < 0 else channel,
                 settings["octaves"], steps=settings["steps"], every=EVERY,
                 rate=settings["strength"] * STRENGTH,
                 parameterization=dreaming.spectrum, rule=dreaming.adam,
@@ -202,6 +220,8 @@ class Dreamer(Explorer):
                 self._update()
 
     def _update(self, _change=None):
+        if self._held:
+            return
         with self._lock:
             settings, moment = self._settings(), self.controls["moment"]
             dream, last = self._dreams.get(tuple(settings.values())), self._latest
@@ -228,6 +248,20 @@ class Dreamer(Explorer):
             moment.disabled = len(frames) < 2
 
 
+def _layers(network):
+    """Return the layers to dream with: convolutions, and the sums at the ends of blocks."""
+    if not (layers := networks.layer_names(network)):
+        raise ValueError(f"The network {network.name!r} has no convolution to dream with.")
+    every = networks.layer_names(network, "all")
+    add = keras.layers.Add
+    return [n for n in every if n in layers or isinstance(networks.find_layer(network, n), add)]
+
+
+def _upper(layers):
+    """Return the layer two thirds of the way up."""
+    return layers[round(0.67 * (len(layers) - 1))]
+
+
 def _framed(picture):
     """Return an image and the PNG that shows it, made once, so that looking back is quick."""
     return picture, png(enlarge(picture))
@@ -235,8 +269,9 @@ def _framed(picture):
 
 def _asked(settings):
     """Return in words what is to be dreamt."""
-    channel = settings["channel"]
-    return f"{settings['layer']}, {'all channels' if channel < 0 else f'channel {channel}'}"
+    channel, network = settings["channel"], settings.get("network")
+    part = f"{settings['layer']}, {'all channels' if channel < 0 else f'channel {channel}'}"
+    return f"{network}, {part}" if network else part
 
 
 def _state(dream):
