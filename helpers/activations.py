@@ -6,6 +6,7 @@ for: which images activate it most, where in an image it fires, and how well the
 part of the animal, such as an ear or a whisker.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -21,26 +22,37 @@ FADED, GREY = 0.35, 165  # of a masked image where the channel does not fire: co
 DETECTOR = 0.04  # IoU from which Bau 2017 call a channel a detector of a part
 record = networks.record  # the outputs of layers for images, unchanged
 _AT_ONCE = 4_000_000  # values of maps in memory at a time
+_KEPT = 8_000_000  # values of maps that are kept rather than computed twice
 
 
 def strengths(network, images, layer, over="max", batch_size=16):
     """Return how strongly each channel of a layer responds to each image: float32 (N, channels).
 
-    `over` is "max", the response at the most active place, or "mean", the average over all places.
+    Arguments:
+        layer: a name. A list of names gives `{name: float32 (N, channels)}`, all in one pass.
+        over: "max", the response at the most active place, or "mean", the average over all places.
+
     A layer without places, such as a dense one, gives its output for both. Maps are not kept, so
     thousands of images need little memory. Raises ValueError for an unknown layer.
     """
     if over not in ("max", "mean"):
         raise ValueError(f'over must be "max" or "mean", not {over!r}.')
+    names = (layer,) if isinstance(layer, str) else tuple(layer)
     batch, _ = check_images(network, images, bytes_too=True)
-    run = _compiled(network, batch, _strengths, layer, over)
-    return np.concatenate([found for _, found in _slices(run, batch, batch_size, layer)])
+    run = _compiled(network, batch, _strengths, names, over)
+    starts = progress(range(0, len(batch), batch_size), label="strengths")
+    parts = [run(tf.constant(batch[at : at + batch_size], tf.float32)) for at in starts]
+    found = dict(zip(names, map(np.concatenate, zip(*parts, strict=True)), strict=True))
+    return found[layer] if isinstance(layer, str) else found
 
 
-def _strengths(network, x, layer, over):
-    maps = _maps(network, x, layer)
-    places = list(range(1, maps.shape.rank - 1))
-    return tf.reduce_max(maps, places) if over == "max" else tf.reduce_mean(maps, places)
+def _strengths(network, x, names, over):
+    layers = [find_layer(network, name) for name in names]
+    with watch(layers) as outputs:
+        network(x, training=False)
+    reduce = tf.reduce_max if over == "max" else tf.reduce_mean
+    found = (tf.cast(seen(outputs, layer, x), tf.float32) for layer in layers)
+    return [reduce(maps, list(range(1, maps.shape.rank - 1))) for maps in found]
 
 
 def strongest_images(network, images, layer, channel, k=9, over="max"):
@@ -53,10 +65,11 @@ def strongest_images(network, images, layer, channel, k=9, over="max"):
     batch, _ = check_images(network, images, bytes_too=True)
     if not 1 <= k <= len(batch):
         raise ValueError(f"k must be 1 to {len(batch)}, the number of images, not {k!r}.")
-    count = _compiled(network, batch, _strengths, layer, over).output_shapes[-1]
-    if not 0 <= channel < count:
-        raise ValueError(f"channel must be 0 to {count - 1} in {layer!r}, not {channel!r}.")
-    return np.argsort(-strengths(network, batch, layer, over)[:, channel], kind="stable")[:k]
+    found = strengths(network, batch, layer, over)
+    if not 0 <= channel < found.shape[1]:
+        last = found.shape[1] - 1
+        raise ValueError(f"channel must be 0 to {last} in {layer!r}, not {channel!r}.")
+    return np.argsort(-found[:, channel], kind="stable")[:k]
 
 
 def strongest_channels(network, images, layer, k=64, over="max"):
@@ -99,38 +112,55 @@ def mask_image(image, activation, full=None):
     return masked[0] if single else masked
 
 
-def crops(images, maps, k=4, side=48):
+def crops(images, maps, k=4, side=48, each=1):
     """Return the patches of images in which a channel is most active: uint8 (k, side, side, 3).
 
     Arguments:
         images: (N, H, W, 3) in 0-255.
         maps: (N, h, w), one channel's map for each image.
-        k: number of patches, each from another image, the strongest first.
+        k: number of patches, the strongest first.
         side: of a patch, in pixels.
+        each: number of patches from one image, at most. A peak within half a patch of a stronger
+            one in the same image does not count.
 
     A patch is centred at the strongest cell of its map, or moved inwards until it lies within the
     image. Of equal images, and of equal cells, the first counts. Raises ValueError for maps that do
-    not fit, NaN or infinity, k beyond N, and a side beyond the image. (Zeiler 2013)
+    not fit, NaN or infinity, k beyond `each` times N, fewer than k peaks, and a side beyond the
+    image. (Zeiler 2013)
     """
     maps, count = np.asarray(maps), len(images)
     if maps.ndim != 3 or len(maps) != count or not np.isfinite(maps).all():
         raise ValueError(f"maps must be finite, (N, h, w), for {count} images, not {maps.shape}.")
     pictures = np.asarray(images)
-    if not 1 <= k <= count:
-        raise ValueError(f"k must be 1 to {count}, the number of images, not {k!r}.")
-    if not 1 <= side <= min(pictures.shape[1:3]):
-        raise ValueError(f"side must be 1 to {min(pictures.shape[1:3])} pixels, not {side!r}.")
-    best = np.argsort(-maps.max(axis=(1, 2)), kind="stable")[:k]
+    if not 1 <= k <= count * each:
+        most = f"{count}, the number of images" if each == 1 else f"{each} for each of {count}"
+        raise ValueError(f"k must be 1 to {most}, not {k!r}.")
+    size = pictures.shape[1:3]
+    if not 1 <= side <= min(size):
+        raise ValueError(f"side must be 1 to {min(size)} pixels, not {side!r}.")
+    peaks = [peak for n in range(count) for peak in _peaks(maps[n], n, size, side, each)]
+    if len(peaks) < k:
+        raise ValueError(f"k={k!r}, but patches of {side} pixels leave {len(peaks)} peaks.")
     found = []
-    for number in best:
-        cell = np.unravel_index(maps[number].argmax(), maps.shape[1:])
-        size = pictures.shape[1:3]
+    for _, number, cell in sorted(peaks, key=lambda peak: -peak[0])[:k]:
         top, left = (
             _begin(c, cells, side, s)
             for c, cells, s in zip(cell, maps.shape[1:], size, strict=True)
         )
         found.append(as_rgb(pictures[number])[top : top + side, left : left + side])
     return np.stack(found)
+
+
+def _peaks(values, number, size, side, each):
+    """Return up to `each` peaks of a map, strongest first: (value, number, (row, column))."""
+    values, found = np.array(values, np.float64), []
+    reach = [side / 2 * cells / pixels for cells, pixels in zip(values.shape, size, strict=True)]
+    rows, columns = np.indices(values.shape)
+    while len(found) < each and np.isfinite(values.max()):
+        row, column = np.unravel_index(values.argmax(), values.shape)
+        found.append((values[row, column], number, (row, column)))
+        values[(abs(rows - row) <= reach[0]) & (abs(columns - column) <= reach[1])] = -np.inf
+    return found
 
 
 def _begin(cell, cells, side, size):
@@ -167,9 +197,12 @@ def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_siz
             f"Layer {layer!r} has no spatial axes: it gives {tuple(run.output_shapes)}. "
             f"Convolutions have: {', '.join(layer_names(network))}."
         )
-    threshold, lowest = _thresholds(_slices(run, batch, batch_size, layer), len(batch), quantile)
+    slices = functools.partial(_slices, run, batch, batch_size, layer)
+    if len(batch) * math.prod(n or 0 for n in run.output_shapes[1:]) <= _KEPT:
+        slices = list(slices()).copy  # the network runs once
+    threshold, lowest = _thresholds(slices(), len(batch), quantile)
     both = 0
-    for part, maps in _slices(run, batch, batch_size, layer):
+    for part, maps in slices():
         both += _fired(maps, threshold, lowest, parts[part], len(part_names))
     iou = both / (both.sum(axis=1, keepdims=True) + area - both)
     return {name: iou[:, number].astype(np.float32) for number, name in enumerate(part_names)}
@@ -223,7 +256,14 @@ def _reached(truth, grid):
     cells = tf.image.resize(np.float32(truth)[..., np.newaxis], grid, "area").numpy()[..., 0]
     large = resize_maps(cells, *truth.shape[1:])
     levels = np.linspace(0.02, 0.98, 49)
-    return max(_iou(large >= level, truth) for level in levels)
+    some = np.flatnonzero(large >= levels[0])
+    passed = np.searchsorted(levels, large.ravel()[some], side="right") - 1  # the highest level
+    either, both = (
+        np.bincount(which, minlength=len(levels))[::-1].cumsum()
+        for which in (passed, passed[truth.ravel()[some]])
+    )
+    either = either + truth.sum() - both
+    return np.max(both / np.maximum(either, 1))
 
 
 def _areas(parts, part_names, quantile):

@@ -53,6 +53,16 @@ def test_strengths_are_those_of_the_recorded_maps(form, head):
     assert len(activations.strongest_channels(network, images(7), "conv2")) == 6
 
 
+def test_strengths_of_several_layers_take_one_pass():
+    network = forms()["nested"]
+    found = activations.strengths(network, images(5), ["conv1", "pool"], batch_size=2)
+    assert list(found) == ["conv1", "pool"]
+    for layer, strong in found.items():
+        assert_array_equal(strong, activations.strengths(network, images(5), layer))
+    with pytest.raises(ValueError, match="No layer 'conv3'"):
+        activations.strengths(network, images(), ["conv1", "conv3"])
+
+
 def test_strongest_images_are_known_and_equal_ones_stay_in_order():
     pictures = np.zeros((5, 4, 4, 3), np.uint8)
     pictures[0, 0, 0, 1] = 200  # one bright point of green
@@ -268,6 +278,15 @@ def test_a_fixed_mask_knows_the_usual_place_and_nothing_of_the_picture():
         activations.iou_range(parts, ["rest", "part"], 0.9, others=others + 1)
 
 
+def test_dissection_is_the_same_where_maps_are_not_kept(monkeypatch):
+    parts = np.random.default_rng(1).integers(0, 3, (3, 16, 16))
+    given = forms()["flat"], images(), parts, ["a", "b", "c"], "conv2", 0.9
+    kept = activations.dissect(*given)
+    monkeypatch.setattr(activations, "_KEPT", 0)
+    for part, iou in activations.dissect(*given).items():
+        assert_array_equal(iou, kept[part])
+
+
 def test_a_coarse_map_cannot_trace_a_thin_part():
     parts = np.zeros((1, 32, 32), int)
     parts[0, 8:16, 8:24] = 1  # as large as whole cells of 8 pixels
@@ -307,6 +326,23 @@ def test_crops_are_cut_where_the_channel_is_most_active():
     assert_array_equal(wide[0], pictures[1, :30, :30])
     assert_array_equal(wide[1], pictures[2, 10:, 30:])
     assert_array_equal(activations.crops(pictures, 0 * maps, 2, 40)[1], pictures[1, :, :40])
+
+
+def test_an_image_gives_several_crops_that_hardly_overlap():
+    pictures, maps = np.zeros((2, 40, 40, 3), np.uint8), np.zeros((2, 4, 4), np.float32)
+    peaks = {(0, 0, 0): 9, (0, 0, 1): 8, (0, 3, 3): 7, (1, 2, 2): 5}  # the second touches the first
+    for number, (place, strength) in enumerate(peaks.items()):
+        image, row, column = place
+        pictures[image, 10 * row : 10 * row + 10, 10 * column : 10 * column + 10] = 50 + number
+        maps[place] = strength
+    found = activations.crops(pictures, maps, k=3, side=20, each=2)
+    assert [int(patch.max()) for patch in found] == [51, 52, 53]
+    assert_array_equal(found[0], pictures[0, :20, :20])
+    assert_array_equal(found[1], pictures[0, 20:, 20:])
+    with pytest.raises(ValueError, match="k must be 1 to 2 for each of 2, not 5"):
+        activations.crops(pictures, maps, k=5, side=20, each=2)
+    with pytest.raises(ValueError, match="k=4, but patches of 40 pixels leave 2 peaks"):
+        activations.crops(pictures, np.zeros((2, 1, 1)), k=4, side=40, each=2)
 
 
 @pytest.mark.parametrize(

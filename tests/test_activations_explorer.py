@@ -2,6 +2,7 @@
 
 import io
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -117,3 +118,44 @@ def test_by_default_all_convolutions_of_the_worlds_network_are_offered(world):
     explorer = explorers.channels(world, count=2)
     assert len(explorer.controls["layer"].options) == 13
     assert explorer.label.text.startswith("block5_conv3, channel ")
+
+
+@pytest.fixture(scope="module")
+def several(world, robust):
+    nets = {"robust": robust, "pets": world.network}
+    return explorers.channels(
+        world, nets, {"robust": LAYERS}, count=10, images=world.test.images[:12]
+    )
+
+
+def test_several_networks_have_a_list_of_their_own(several, world):
+    several.set(network="robust", image=11, layer="block3_conv1", view="mask")
+    before = several.image.value
+    label = several.set(network="pets")
+    assert label.startswith("pets, block5_conv3, channel ") and several.image.value != before
+    assert len(several.controls["layer"].options) == 13 and several.controls["image"].max == 11
+    strong = activations.strengths(world.network, world.test.images[:10], "block5_conv3")
+    offered = list(several.controls["channel"].options)
+    assert offered == np.argsort(-strong.mean(axis=0), kind="stable").tolist()
+    assert several.set(network="robust").startswith("robust, block4_conv3, channel ")
+    assert several.controls["layer"].options == LAYERS
+
+
+def test_a_change_of_network_draws_once(several):
+    several.set(network="robust")
+    drawn, draw = [], several._draw
+    several._draw = lambda **values: drawn.append(values) or draw(**values)
+    try:
+        several._kept.clear()
+        several.set(network="pets")
+    finally:
+        several._draw = draw
+    assert len(drawn) == 1
+
+
+def test_no_network_and_a_network_without_convolutions_are_named(world):
+    with pytest.raises(ValueError, match="give at least one network"):
+        explorers.channels(world, {})
+    flat = keras.Sequential([keras.Input((128, 128, 3)), keras.layers.Flatten()], name="flat")
+    with pytest.raises(ValueError, match="no layer to look at: 'flat' has no convolution"):
+        explorers.channels(world, {"pets": world.network, "flat": flat})

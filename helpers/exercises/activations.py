@@ -9,26 +9,27 @@ from helpers.exercises.answers import Wrong, array, called, choice, number, quot
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
 
 LAYER = "block4_conv3"
+COUNT, BARE = 100, 12  # test animals in the lesson, and those that are drawn again without a part
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _detectors():
     """Return for each part of the face the channel that matches it best: `{part: channel}`."""
-    truth = drawn_world()
-    iou = activations.dissect(
-        drawn_network("pets_robust"),
-        truth.test.images[:100],
-        truth.test.parts[:100],
-        truth.part_names,
-        LAYER,
-        0.98,
-    )
+    split, names = drawn_world().test, drawn_world().part_names
+    pictures, parts = split.images[:COUNT], split.parts[:COUNT]
+    robust = drawn_network("pets_robust")
+    iou = activations.dissect(robust, pictures, parts, names, LAYER, 0.98, batch_size=10)
     return {part: int(iou[part].argmax()) for part in drawn.FACE}
 
 
-def _answers(images, part):
-    """Return how strongly the detector of a part answers to each of these images."""
-    return activations.strengths(drawn_network("pets_robust"), images, LAYER)[:, _detectors()[part]]
+@functools.cache
+def _whole():
+    """Return how strongly each channel responds to the first test animals: (COUNT, channels)."""
+    return _strengths(drawn_world().test.images[:COUNT])
+
+
+def _strengths(images):
+    return activations.strengths(drawn_network("pets_robust"), images, LAYER, batch_size=10)
 
 
 def _neuron(function):
@@ -52,11 +53,12 @@ def _neuron(function):
 @functools.cache
 def _kept_without():
     """Return for each part which share of its answer the part's detector keeps without it."""
-    animals = [(drawn.PETS[i % 2], drawn.TEST_SEED + i // 2) for i in range(40)]
-    whole, kept = drawn_world().test.images[: len(animals)], {}
-    for part in drawn.FACE:
-        bare = np.array([drawn.draw(*animal, without=(part,)).image for animal in animals])
-        kept[part] = _answers(bare, part).mean() / _answers(whole, part).mean()
+    animals, kept = [(drawn.PETS[i % 2], drawn.TEST_SEED + i // 2) for i in range(BARE)], {}
+    whole = _strengths(drawn_world().test.images[:BARE])
+    for part, channel in _detectors().items():
+        bare = [drawn.draw(*animal, without=(part,)).image for animal in animals]
+        left = _strengths(np.array(bare))[:, channel]
+        kept[part] = left.mean() / whole[:, channel].mean()
     return kept
 
 
@@ -78,8 +80,9 @@ def _lit_without_a_muzzle(answer):
     if not 0 <= seed < 2**32:
         raise Wrong("A seed is a whole number from 0 to 4294967295.")
     bare = drawn.draw(kind, seed, without=("muzzle",)).image
-    got = float(_answers(bare, "muzzle")[0])
-    usual = float(np.median(_answers(drawn_world().test.images, "muzzle")))
+    channel = _detectors()["muzzle"]
+    got = float(_strengths(bare)[0, channel])
+    usual = float(np.median(_whole()[:, channel]))
     if got > usual:
         return None
     return (
