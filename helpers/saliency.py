@@ -21,7 +21,7 @@ from helpers.core.progress import portions, progress
 from helpers.core.tracing import compiled
 from helpers.networks import check_images
 
-PICTURES, PIXELS = 16, 2**18  # at most, in memory at once; more would be no faster
+PICTURES, PIXELS = 16, 2**17  # at most, in memory at once; more would be no faster
 AT_ONCE = 5  # pieces of the way that are cut before looking again
 MORE = 10  # times as many gradients as asked for, at most, until integrated gradients add up
 
