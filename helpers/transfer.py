@@ -281,12 +281,11 @@ def frozen_counts(network):
 def measured(how, frozen, counts, seeds=(0, 1, 2)):
     """Return measured accuracies, on training and on test pictures: (2, counts, seeds).
 
-    how: "from scratch", or "fine-tuned" with blocks 1 to `frozen` frozen, both on drawings; "head
-    on imagenet, photographs" with all 5 frozen. counts: training examples per class. Read from the
-    curves in data/networks; raises ValueError for any other run.
+    how: "from scratch", "fine-tuned" after block `frozen`, or "head on imagenet, photographs".
+    counts: training examples per class. Raises ValueError for a run not in data/networks.
     """
-    read = (json.loads(f.read_text("utf-8")) for f in sorted(paths.NETWORKS.glob("*_curves.json")))
-    runs = [run for file in read for run in file["runs"]]
+    files = sorted(paths.NETWORKS.glob("*_curves.json"))
+    runs = [run for file in files for run in json.loads(file.read_text("utf-8"))["runs"]]
     known = {tuple(run[key] for key in KEYS): (run["train"], run["test"]) for run in runs}
     keys = [[(how, frozen, count, seed) for seed in seeds] for count in counts]
     for key in sum(keys, []):
@@ -304,8 +303,8 @@ def kept_features(network, images, layer=LAYER, folder=None):
     """
     networks.find_layer(network, layer)
     networks.check_images(network, images[:1])
-    names = networks.layer_names(network, "all")
-    names = names[: names.index(layer) + 1]
+    every = networks.layer_names(network, "all")
+    names = every[: every.index(layer) + 1]
     weights = [w for name in names for w in networks.find_layer(network, name).get_weights()]
     key = cache.digest(np.asarray(images), layer, *weights)
     path = cache.folder(folder) / f"features-{key}.npz"
@@ -358,8 +357,7 @@ def train_dense_layers(features, labels, classes, epochs=EPOCHS, batch=32, seed=
 def tune_block5(network, images, labels, epochs=TUNING_EPOCHS):
     """Return a copy of VGG16 with block 5 and its dense layers trained further, the rest frozen.
 
-    images: (N, H, W, 3) in 0-255, augmented in training. labels: int (N,). Meant for a GPU: on a
-    CPU, one pass over a thousand pictures takes many minutes.
+    images: (N, H, W, 3) in 0-255. labels: int (N,). Meant for a GPU: one epoch takes a CPU many minutes.
     """
     tuned = frozen(network, "block4")
     train(tuned, images, labels, epochs, TUNING_RATE, label="fine-tuning block 5")
