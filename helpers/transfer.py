@@ -357,7 +357,7 @@ def train_dense_layers(features, labels, classes, epochs=EPOCHS, batch=32, seed=
 def tune_block5(network, images, labels, epochs=TUNING_EPOCHS):
     """Return a copy of VGG16 with block 5 and its dense layers trained further, the rest frozen.
 
-    images: (N, H, W, 3) in 0-255. labels: int (N,). Meant for a GPU: one epoch takes a CPU many minutes.
+    images: (N, H, W, 3) in 0-255. labels: int (N,). Meant for a GPU: CPUs take very long.
     """
     tuned = frozen(network, "block4")
     train(tuned, images, labels, epochs, TUNING_RATE, label="fine-tuning block 5")
