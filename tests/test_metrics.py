@@ -189,8 +189,8 @@ def test_with_against_a_curve_is_of_the_margin(curve):
     heat = pictures.astype(np.float32)
     odds = curve(network, pictures, heat, 1, 5, 0.0)
     margin = curve(network, pictures, heat, 1, 5, 0.0, against="rest")
-    scores = np.log(odds) - np.log1p(-odds)  # -z and z: their difference is 2 z
-    assert_allclose(margin, 2 * scores, rtol=2e-2, atol=1e-2)
+    log_odds = np.log(odds) - np.log1p(-odds)  # of one sigmoid: its logit
+    assert_allclose(margin, log_odds, rtol=2e-2, atol=1e-2)
 
 
 def test_removed_pixels_are_filled_in_from_their_neighbours():
