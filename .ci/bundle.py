@@ -64,7 +64,7 @@ def real_network():
     try:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "imagenet.keras")
-            imagenet.network().save(file)
+            imagenet.network(folder).save(file)  # not through the cache, which may go along
             content = file.read_bytes()
         listed = [(one.wordnet_id, ", ".join(one.names)) for one in imagenet.classes()]
     except OSError as error:
@@ -83,7 +83,7 @@ def bundle(path, with_cache=False):
                                  zipfile.ZIP_DEFLATED, 9)  # fmt: skip
             folder = cache.folder()
             for file in sorted(folder.rglob("*")) if with_cache and folder.is_dir() else ():
-                if file.is_file() and not file.name.startswith("."):
+                if file.is_file() and not file.name.startswith((".", "imagenet-")):
                     archive.write(file, f"cache/{file.relative_to(folder).as_posix()}")
         os.replace(unfinished, path)
     finally:

@@ -59,6 +59,13 @@ def test_every_control_changes_the_map(maps, method, knob, value):
     assert not np.array_equal(before, right_half(maps))
 
 
+def test_windows_are_as_large_a_share_of_a_larger_picture(world):
+    large = np.kron(world.test.images[:1], np.ones((1, 2, 2, 1), np.uint8))[:, :192, :192]
+    network = networks.build(2, size=192, widths=(4, 4, 4, 4, 4))
+    maps = explorers.pixel_maps(world, large, network)
+    assert maps.controls["window"].options == (36, 48, 72)
+
+
 def test_a_knob_that_the_method_does_not_hear_is_disabled_and_changes_nothing(maps):
     maps.set(method="SmoothGrad")
     assert not maps.controls["samples"].disabled and maps.controls["steps"].disabled

@@ -25,6 +25,7 @@ from helpers.explorers.explorer import (
 )
 
 SAMPLES, NOISES, STEPS, WINDOWS = (1, 4, 16), (5, 15, 30), (1, 4, 16), (24, 32, 48)
+SIDE = 128  # pixels of a picture that these windows are for; those of others are scaled
 GREY = 127.0  # the baseline of occlusion
 MOST = 8  # images, all of whose maps are kept
 KEPT = 1024  # maps
@@ -66,8 +67,10 @@ def pixel_maps(world, images=None, network=None):
         raise ValueError(f"{len(images)} images; give at most {MOST}, as all maps are kept")
     names = class_names(world.class_names, network, images)
     find = functools.lru_cache(KEPT)(functools.partial(one_map, network, images))
+    share = min(images.shape[1:3]) / SIDE
+    offered = KNOBS | {"window": tuple(max(2, round(share * window)) for window in WINDOWS)}
     settings = {
-        name: list(itertools.product(*map(KNOBS.get, METHODS[name][0]))) for name in METHODS
+        name: list(itertools.product(*map(offered.get, METHODS[name][0]))) for name in METHODS
     }
     methods = without_refused(
         {name: find(0, 0, "score", name, *settings[name][0]) for name in METHODS}
@@ -97,7 +100,7 @@ def pixel_maps(world, images=None, network=None):
         "explains": explains_list(names, target.value),
         "signed": widgets.Checkbox(value=True, description="signed"),
     }
-    for name, values in KNOBS.items():
+    for name, values in offered.items():
         label = "noise %" if name == "noise" else name
         controls[name] = widgets.SelectionSlider(options=values, value=values[1], description=label)
 

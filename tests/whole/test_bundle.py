@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from helpers.core import cache
+from helpers.photos import imagenet
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = "what-a-cnn-sees/what-a-" + "cnn-sees"
@@ -77,6 +78,7 @@ def test_the_bundle_takes_photos_and_weights_along_where_that_is_asked(checkout,
     (tmp_path / "here" / "pets").mkdir(parents=True)
     (tmp_path / "here" / "pets" / "photos.npz").write_bytes(b"photos")
     (tmp_path / "here" / ".half").write_bytes(b"half a file")
+    (tmp_path / "here" / imagenet.KEPT).write_bytes(b"in the bundle as it is")
     path = tmp_path / "bundle.zip"
     place = {"PATH": "/usr/bin:/bin", "COURSE_CACHE": str(tmp_path / "here")}
     made = run(checkout, ".ci/bundle.py", "--with-cache", "--output", path, env=place)
