@@ -124,8 +124,8 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
     Arguments, with the environment variable that sets the default:
         name: "drawn" or "photos"; COURSE_WORLD, else "drawn".
         network: a `.keras` file to use instead of the world's own network; for photographs also
-            "imagenet" or "vgg16"; COURSE_NETWORK, which the drawn world ignores if COURSE_PHOTOS is
-            set.
+            "imagenet" or "vgg16"; COURSE_NETWORK, which the drawn world ignores if it names one of
+            these, or if COURSE_PHOTOS is set.
         photos: a folder of labelled pictures, laid out as described in `helpers.photos.folder`;
             COURSE_PHOTOS, else the photos world downloads the Oxford-IIIT pets.
         cache: a folder for downloaded and computed files; COURSE_CACHE.
@@ -141,8 +141,9 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
     name = name or os.environ.get("COURSE_WORLD") or NAMES[0]
     if name not in NAMES:
         raise ValueError(f"unknown world {name!r}; choose one of {', '.join(NAMES)}")
-    if name == "photos" or not os.environ.get("COURSE_PHOTOS"):
-        network = network or os.environ.get("COURSE_NETWORK") or None
+    meant = os.environ.get("COURSE_NETWORK")
+    if name == "photos" or not (os.environ.get("COURSE_PHOTOS") or meant in BASES):
+        network = network or meant or None
     if network in BASES and name == "drawn":
         raise ValueError(
             f"{network} does not know the classes of the drawn world; unset COURSE_NETWORK, or use "

@@ -231,6 +231,8 @@ def test_what_is_missing_is_asked_for(folder, base, monkeypatch, tmp_path):
     for base in worlds.BASES:
         with pytest.raises(ValueError, match=f"{base} does not know the classes of the drawn"):
             load_world("drawn", base)
+        monkeypatch.setenv("COURSE_NETWORK", base)  # meant for the photos world
+        assert load_world("drawn").class_names == drawn.PETS
 
 
 def test_networks_that_will_not_do_are_named(folder, base, tmp_path):
