@@ -153,5 +153,5 @@ def test_a_lesson_runs_on_the_network_and_without_imagenet(lesson, world, monkey
     finally:
         shell.reset(new_session=True)
         keras.backend.clear_session()
-    asks = any('load_network("imagenet"' in cell.source for cell in notebook.cells)
+    asks = any('"imagenet"' in cell.source for cell in notebook.cells)
     assert asks == ("cannot be had here. What needs it is left out." in caplog.text)
