@@ -72,9 +72,9 @@ test-colab: $(INSTALLED) $(COLAB)
 test-browser: $(INSTALLED)
 	$(PYTHON_HERE) -m pytest -rs tests/browser
 
-# The same with Colab's widgets; left out are the lessons with few controls, of kinds that others have.
+# The same with Colab's widgets, of the lessons those with the most controls.
 test-browser-7: $(INSTALLED) $(WIDGETS)
-	COURSE_WIDGETS=$(WIDGETS) $(PYTHON_HERE) -m pytest -rs -k "not 00_start and not 02_transfer and not 08_rel" tests/browser
+	COURSE_WIDGETS=$(WIDGETS) $(PYTHON_HERE) -m pytest -rs -k "not lessons_in or 04_sal or 05_grad or 06_deep" tests/browser
 
 $(WIDGETS): $(INSTALLED) .ci/pins-widgets-7.txt
 	rm -rf $@
