@@ -199,7 +199,7 @@ def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_siz
         )
     slices = functools.partial(_slices, run, batch, batch_size, layer)
     if len(batch) * math.prod(n or 0 for n in run.output_shapes[1:]) <= _KEPT:
-        slices = list(slices()).copy  # the network runs once
+        slices = functools.partial(iter, list(slices()))  # the network runs once
     threshold, lowest = _thresholds(slices(), len(batch), quantile)
     both = 0
     for part, maps in slices():

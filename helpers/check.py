@@ -144,8 +144,8 @@ def _world(name):
 
 
 def _network(name):
-    path = os.environ.get("COURSE_NETWORK")
-    if name == "drawn" and (not path or os.environ.get("COURSE_PHOTOS")):
+    path = worlds.network_asked(name)
+    if name == "drawn" and not path:
         return Finding("network", True, "pets (comes with the course)", "")
     if path and path not in worlds.BASES:
         there = Path(path).expanduser().is_file()

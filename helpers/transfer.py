@@ -303,8 +303,8 @@ def kept_features(network, images, layer=LAYER, folder=None):
     """
     networks.find_layer(network, layer)
     networks.check_images(network, images[:1])
-    every = networks.layer_names(network, "all")
-    names = every[: every.index(layer) + 1]
+    names = networks.layer_names(network, "all")
+    names = names[: names.index(layer) + 1]
     weights = [w for name in names for w in networks.find_layer(network, name).get_weights()]
     key = cache.digest(np.asarray(images), layer, *weights)
     path = cache.folder(folder) / f"features-{key}.npz"
@@ -357,7 +357,7 @@ def train_dense_layers(features, labels, classes, epochs=EPOCHS, batch=32, seed=
 def tune_block5(network, images, labels, epochs=TUNING_EPOCHS):
     """Return a copy of VGG16 with block 5 and its dense layers trained further, the rest frozen.
 
-    images: (N, H, W, 3) in 0-255. labels: int (N,). Meant for a GPU: CPUs take very long.
+    images: (N, H, W, 3) in 0-255, augmented. labels: int (N,). Meant for a GPU: CPUs are too slow.
     """
     tuned = frozen(network, "block4")
     train(tuned, images, labels, epochs, TUNING_RATE, label="fine-tuning block 5")

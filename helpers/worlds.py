@@ -141,9 +141,7 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
     name = name or os.environ.get("COURSE_WORLD") or NAMES[0]
     if name not in NAMES:
         raise ValueError(f"unknown world {name!r}; choose one of {', '.join(NAMES)}")
-    meant = os.environ.get("COURSE_NETWORK")
-    if name == "photos" or not (os.environ.get("COURSE_PHOTOS") or meant in BASES):
-        network = network or meant or None
+    network = network or network_asked(name)
     if network in BASES and name == "drawn":
         raise ValueError(
             f"{network} does not know the classes of the drawn world; unset COURSE_NETWORK, or use "
@@ -160,6 +158,16 @@ def load_world(name=None, network=None, photos=None, cache=None, mirror=None):
         return _drawn_world(network, cache)
     network = network or BASES[0]
     return _photo_world(network, photos or os.environ.get("COURSE_PHOTOS"), cache, mirror)
+
+
+def network_asked(name):
+    """Return what COURSE_NETWORK names for a world, or None.
+
+    If it names one of `BASES`, or if COURSE_PHOTOS is set, it is meant for photographs alone.
+    """
+    asked = os.environ.get("COURSE_NETWORK") or None
+    for_photos = os.environ.get("COURSE_PHOTOS") or asked in BASES
+    return None if name == "drawn" and for_photos else asked
 
 
 def _drawn_world(path, cache_folder):
@@ -215,7 +223,7 @@ def _photo_world(given, folder, cache_folder, mirror):
 
     listing = photographs.find(folder) if folder else None
     vgg16 = given == "vgg16"
-    weights = photographs.imagenet.weights("vgg16", cache_folder, mirror) if vgg16 else given
+    weights = photographs.imagenet.weights("vgg16", cache_folder, mirror) if vgg16 else None
     base = None if vgg16 else _base(given, cache_folder, mirror)
     size = (transfer.FREE_SIZE, transfer.FREE_SIZE) if vgg16 else transfer.image_size(base)
     if folder:

@@ -60,6 +60,12 @@ def test_what_the_variables_name_is_looked_for(monkeypatch, tmp_path):
     )
 
 
+@pytest.mark.parametrize("base", ["imagenet", "vgg16"])
+def test_a_base_for_photographs_is_not_asked_for_in_the_drawn_world(base, monkeypatch):
+    monkeypatch.setenv("COURSE_NETWORK", base)
+    assert str(found("drawn")["network"]) == "network: pets (comes with the course)"
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_photographs_are_looked_at_by_the_imagenet_network(there, monkeypatch):
     monkeypatch.setattr(imagenet, "is_here", lambda: there)
