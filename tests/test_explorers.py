@@ -342,6 +342,11 @@ def test_what_an_explorer_cannot_show_is_named():
     single = little(conv(), POOL(), keras.layers.Dense(1))
     with pytest.raises(ValueError, match="single|one output|linear"):
         explorers.grad_cam(world_of(("a",)), network=single)
+    for explore in (explorers.channels, explorers.grad_cam):
+        with pytest.raises(ValueError, match="give at least one network"):
+            explore(load_world("drawn"), network={})
+    with pytest.raises(ValueError, match="give at least one network"):
+        explorers.deep_dream({}, load_world("drawn").test.images[0])
     with pytest.raises(ValueError, match="at least one network and one seed"):
         explorers.part_surgery({})
 

@@ -1,6 +1,7 @@
 """Explorer of lesson 03: one channel of a layer, as map, as mask, and by what activates it most."""
 
 import functools
+from collections.abc import Mapping
 
 import ipywidgets as widgets
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 from helpers import activations, dreaming, networks, plotting, transfer
 from helpers.explorers.explorer import (
     Explorer,
+    by_name,
     checked,
     dropdown,
     enlarge,
@@ -37,10 +39,7 @@ def channels(world, network=None, layers=None, count=100, images=None):
     images that do not fit, and for a network without convolutions where no layers are given.
     """
     network = world.network if network is None else network
-    several = isinstance(network, dict)
-    nets = network if several else {network.name: network}
-    if not nets:
-        raise ValueError("give at least one network")
+    several, nets = isinstance(network, Mapping), by_name(network)
     first = next(iter(nets))
     given = (layers or {}) if several else {network.name: layers}
     names = {key: _layers(net, given.get(key)) for key, net in nets.items()}

@@ -12,6 +12,7 @@ import numpy as np
 from helpers import dreaming, networks, photos
 from helpers.explorers.explorer import (
     Explorer,
+    by_name,
     checked,
     dropdown,
     enlarge,
@@ -75,9 +76,7 @@ class Dreamer(Explorer):
     """
 
     def __init__(self, network, photo, layer=None, frames_in="dream.gif"):
-        self._networks = network if isinstance(network, dict) else {network.name: network}
-        if not self._networks:
-            raise ValueError("There is no network to dream with: give at least one.")
+        self._networks = by_name(network)
         self._layers = {name: _layers(net) for name, net in self._networks.items()}
         self._first, self._film = _framed(checked([photo])[0]), frames_in
         self._lock, self._dreams, self._latest = threading.RLock(), OrderedDict(), None

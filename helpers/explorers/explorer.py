@@ -11,6 +11,7 @@ import html
 import io
 import warnings
 from collections import Counter, OrderedDict
+from collections.abc import Mapping
 
 import ipywidgets as widgets
 import numpy as np
@@ -219,6 +220,14 @@ def layer_slider(layers, value=None):
 def dropdown(name, options):
     """Return a drop-down list of options."""
     return widgets.Dropdown(options=options, value=options[0], description=name)
+
+
+def by_name(network):
+    """Return {name: network} of a network, or of several as they are; ValueError for none."""
+    several = dict(network) if isinstance(network, Mapping) else {network.name: network}
+    if not several:
+        raise ValueError("There is nothing to look at: give at least one network.")
+    return several
 
 
 def class_list(names, network, image):

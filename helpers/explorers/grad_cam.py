@@ -10,6 +10,7 @@ from helpers import cam, networks, photos, plotting
 from helpers.explorers.explorer import (
     AGAINST,
     Explorer,
+    by_name,
     checked,
     class_list,
     class_names,
@@ -46,10 +47,8 @@ def grad_cam(world, images=None, network=None):
     """
     network = world.network if network is None else network
     images = checked(world.test.images if images is None else images)
-    if isinstance(network, Mapping):
-        views = {name: View(world, one, fitted(one, images)) for name, one in network.items()}
-    else:
-        views = {"": View(world, network, images)}
+    fit = fitted if isinstance(network, Mapping) else lambda _, images: images
+    views = {name: View(world, one, fit(one, images)) for name, one in by_name(network).items()}
     only, view = next(iter(views.items()))
     names = list(view.names)
 
