@@ -23,6 +23,13 @@ def pytest_collection_finish(session):
         runtime.setup()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Start every test from the same seed, whichever ran before it on the same worker."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+
+
 @pytest.fixture
 def impatient(monkeypatch):
     """Downloads wait for nobody, and go to this computer alone."""
