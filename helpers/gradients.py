@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.special import logsumexp
 
+from helpers.core.graphs import check_own_gradients
 from helpers.core.heads import OF_LOG_ODDS, OF_ONE, WITHOUT_LOGITS, kind_of, logits, say_once
 from helpers.core.nonlinear import activations, listed, parts_of_others
 from helpers.core.tracing import compiled, in_batches, once, seen, watch
@@ -246,9 +247,13 @@ def gradient_of(score, tensor, name):
 
     Each image's score depends on that image only, so the gradient of their sum holds all of them.
     """
+    check_own_gradients(tensor.graph)
     (slope,) = tf.gradients(score, tensor)
     if slope is None:
-        raise ValueError(f"The score does not depend on {name}: no gradient flows back to it.")
+        raise ValueError(
+            f"The score does not depend on {name}: no gradient flows back to it. The score is the "
+            "value before a softmax or sigmoid, and what comes after that has no part in it."
+        )
     return tf.cast(tf.convert_to_tensor(slope), tf.float32)
 
 

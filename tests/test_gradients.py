@@ -209,6 +209,15 @@ def test_layers_that_are_not_on_the_way_are_named():
         gradients.activation_gradient(network, x, 0, "spare")
 
 
+def test_a_layer_after_the_logits_is_named_with_the_reason():
+    x = keras.Input((4, 4, 3))
+    y = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
+    network = keras.Model(x, keras.layers.Softmax(name="shares")(y))
+    said = "does not depend on layer 'shares'.*the value before a softmax or sigmoid"
+    with pytest.raises(ValueError, match=said):
+        gradients.activation_gradient(network, np.full((1, 4, 4, 3), 9.0), 0, "shares")
+
+
 def test_the_network_is_the_same_afterwards_also_after_an_error():
     networks_of_all_forms = forms("softmax")
     for network in (networks_of_all_forms["nested"], networks_of_all_forms["subclassed"]):

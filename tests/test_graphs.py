@@ -77,6 +77,33 @@ def test_a_gradient_too_small_for_float16_is_not_lost():
     assert_allclose(found, np.full((1, 8, 8, 3), 1e-6 / 64), rtol=0.05)  # of the rounded 1e-6
 
 
+@tf.custom_gradient
+def steeper(x):
+    return tf.identity(x), lambda slope: 3 * slope
+
+
+class Steeper(layers.Layer):
+    def call(self, x):
+        return steeper(x)
+
+
+def test_a_gradient_of_ones_own_is_kept_in_float32_and_refused_in_16_bits():
+    def network(dtype, last):
+        x = keras.Input((8, 8, 3))
+        y = last(layers.GlobalAveragePooling2D(dtype=dtype)(x))
+        return keras.Model(x, layers.Dense(2, dtype=dtype, kernel_initializer="ones")(y))
+
+    found = gradients.gradient(network("float32", Steeper(dtype="float32")), images(1, 8), 0)
+    assert_allclose(found, np.full((1, 8, 8, 3), 3 / 64), rtol=1e-5)
+    half = network("float16", Steeper(dtype="float16"))
+    for look in (gradients.gradient, saliency.integrated_gradients):
+        with pytest.raises(ValueError, match="a gradient of its own.*in 16 bits.*float32 instead"):
+            look(half, images(1, 8), 0)
+    assert gradients.scores(half, images(1, 8)).shape == (1, 2)  # which needs no gradient
+    silu = network("float16", layers.Activation("silu", dtype="float16"))
+    assert gradients.gradient(silu, images(1, 8), 0).any()  # TensorFlow's own
+
+
 def test_predictions_of_a_network_of_16_bits_are_its_own():
     network = deep("mixed_float16", vgg)
     assert_allclose(networks.predict(network, images(2, 32)), network(images(2, 32)), atol=1e-3)

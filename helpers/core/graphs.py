@@ -1,10 +1,13 @@
 """Read and rebuild the graph of a traced network: its operations, their axes, their precision."""
 
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
 _HALF = (tf.float16, tf.bfloat16)
-_TWINS = "float32 twins"  # name of a graph's collection
+_TWINS = "float32 twins"  # names of a graph's collections
+_OWN = "gradients of one's own in 16 bits"
 _CALLS = "PartitionedCall", "If", "While"
 
 
@@ -82,11 +85,33 @@ def _rebuild(op, twins):
         made = [_wide(tensor) for tensor in (again(op, narrow) if moved else op.outputs)]
     elif op.type == "IdentityN" and op.node_def.attr["_gradient_op_type"].s:
         made = given  # of `tf.custom_gradient`, as in tf.nn.silu: TensorFlow's own for its parts
+        if not _tensorflows_own(op):
+            op.graph.add_to_collection(_OWN, op.name)
     else:
         dtypes = [tf.float32 if tensor.dtype in _HALF else tensor.dtype for tensor in op.outputs]
         types = {name: _widened(attribute) for name, attribute in op.node_def.attr.items()}
         made = again(op, [_wide(tensor) for tensor in given], dtypes, **types)
     twins.update(zip((tensor.ref() for tensor in op.outputs), made, strict=True))
+
+
+def _tensorflows_own(op):
+    """Return whether TensorFlow itself, not a network's author, called a `tf.custom_gradient`."""
+    files = [Path(frame.filename) for frame in op.traceback]
+    inside = [file.name == "custom_gradient.py" for file in files]
+    last = len(files) - 1 - inside[::-1].index(True)
+    caller = next(n for n in range(last, -1, -1) if not inside[n])
+    return "tensorflow" in files[caller].parts
+
+
+def check_own_gradients(graph):
+    """Raise ValueError where `in_float32` could not keep a gradient that the network defines."""
+    own = graph.get_collection(_OWN)
+    if own:
+        raise ValueError(
+            f"The network defines a gradient of its own, by tf.custom_gradient ({own[0]!r}), in 16 "
+            "bits, where small gradients become 0. Build the network in float32 instead "
+            '(dtype="float32") and give it the same weights.'
+        )
 
 
 def _wide(tensor):

@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from helpers.core.graphs import check_own_gradients
 from helpers.dreaming.objectives import ASLEEP
 
 MEND = "Start from a photo instead of grey, take more steps, or choose another channel or layer."
@@ -40,6 +41,7 @@ def gradients_of(worth, tensors, name):
 
     Raises ValueError where the value does not depend on the first tensor, whose name is given.
     """
+    check_own_gradients(worth.graph)
     slopes = tf.gradients(worth, tensors)
     if slopes[0] is None:
         raise ValueError(f"The objective does not depend on {name}: no gradient flows back to it.")
