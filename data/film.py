@@ -1,8 +1,9 @@
 """Record an explorer for the README, `explorer.gif`: python data/film.py, or `make gif`.
 
-A real JupyterLab shows the Grad-CAM explorer in headless Chromium. Keys move its sliders; each
-new picture becomes a frame, and a mouse pointer is drawn on the control in use. In these three
-scenes the maps of the last layer are clear; lesson 05 counts how often they are.
+A real JupyterLab shows the Grad-CAM explorer in headless Chromium. Keys and lists move its
+controls; each new picture becomes a frame, and a mouse pointer is drawn on the control in use. A
+drawn scene comes first, then four photographs in one and the network that knows photographs. In
+these two pictures the maps of the last layer are clear; lesson 05 counts how often they are.
 """
 
 import io
@@ -22,10 +23,16 @@ import lab  # noqa: E402
 from lesson_page import SLIDER_NAME, LessonPage  # noqa: E402
 
 CODE = """
-from helpers import drawn, explorers, load_world, runtime
+import numpy as np
+from helpers import drawn, explorers, load_world, photos, plotting, runtime
 runtime.setup(seed=0)
-scenes = [(37, "cat", "dog"), (64, "cat", "dog"), (53, "dog", "cat")]
-explorers.grad_cam(load_world("drawn"), [drawn.scene(*scene).image for scene in scenes])
+world = load_world("drawn")
+shots = photos.samples(224)
+pairs = ("chelsea", "coffee"), ("temple", "flower")
+four = np.vstack([np.hstack([shots[name] for name in pair]) for pair in pairs])
+scene = plotting.resize(drawn.scene(37, "cat", "dog").image[None], *four.shape[:2])[0]
+both = {"pets": world.network, "imagenet": world.load_network("imagenet")}
+explorers.grad_cam(world, [np.uint8(np.round(scene)), four], both)
 """
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
 SCALE = 1.25  # pixels of the film per pixel of the page, for readable text
@@ -34,9 +41,11 @@ STYLE = "box-sizing: border-box; flex: none; width: 640px; padding: 6.4px; backg
 POINTER = np.array([(0, 0), (0, 20), (5, 16), (8, 23), (12, 22), (9, 15), (15, 14)])
 STEP, SHORT, LONG = 40, 110, 1000  # durations of frames in milliseconds
 MOVES = [
-    ("class", "dog", LONG), *[("image", Keys.ARROW_RIGHT, LONG)] * 2, ("layer", Keys.HOME, LONG),
+    ("class", "dog", LONG), ("layer", Keys.HOME, LONG),
     *[("layer", Keys.ARROW_RIGHT, SHORT)] * 11, ("layer", Keys.ARROW_RIGHT, LONG),
-    ("class", "cat", LONG), ("image", Keys.HOME, SHORT),  # back to the start, for a smooth loop
+    ("image", Keys.ARROW_RIGHT, SHORT), ("network", "imagenet", LONG),
+    ("class", "Egyptian cat", LONG), ("class", "daisy", LONG),
+    ("network", "pets", SHORT), ("image", Keys.HOME, SHORT),  # back, for a smooth loop
 ]  # fmt: skip
 
 
@@ -54,12 +63,14 @@ class Film:
 
     def move(self, name, to, time):
         """Bring the pointer to a control, choose a class or press a key, and take the result."""
-        way = np.linspace(self.pointer, self.place(name), 7)
+        way = np.linspace(self.pointer, self.place(name), 6)
         for self.pointer in way[1:] if np.ptp(way, axis=0).any() else ():
             self.shoot(STEP)
         control = self.controls[name]
-        act = Select(control).select_by_visible_text if name == "class" else control.send_keys
-        act(to)
+        if control.tag_name == "select":
+            Select(control).select_by_visible_text(to)
+        else:
+            control.send_keys(to)
         self.now = self.explorer.changed(self.now, f"moving {name}")
         self.pointer = self.place(name)
         self.shoot(time)
@@ -93,11 +104,16 @@ def main():
         film = Film(page.explorers()[0])
         for move in MOVES:
             film.move(*move)
-    first, *others = map(coded, film.frames, [255 - film.frames[0], *film.frames])
+    tall = max(map(len, film.frames))  # the label may take a line more
+    sizes = (((0, tall - len(frame)), (0, 0), (0, 0)) for frame in film.frames)
+    frames = [
+        np.pad(f, size, constant_values=255) for f, size in zip(film.frames, sizes, strict=True)
+    ]
+    first, *others = map(coded, frames, [255 - frames[0], *frames])
     partial = Path(__file__).with_name(".explorer.gif")
     first.save(partial, "GIF", save_all=True, append_images=others, duration=film.times, loop=0)
     path = partial.replace(partial.with_name("explorer.gif"))
-    print(f"{len(film.frames)} frames, {sum(film.times) / 1000} s, {path.stat().st_size:,} bytes")
+    print(f"{len(frames)} frames, {sum(film.times) / 1000} s, {path.stat().st_size:,} bytes")
 
 
 def coded(frame, before):

@@ -307,15 +307,16 @@ class Explorer:
     def moves(self):
         """Return (how, function) of what a hand can do here: a slider if there is one, or a choice.
 
-        Each function changes one control.
+        Each function changes one control. Beside a slider, another network is chosen where one can.
         """
-        sliders = self.sliders()
+        sliders, moves = self.sliders(), []
         if sliders:
-            return [
-                ("dragging the slider", lambda: self.drag(sliders[0])),
-                ("an arrow key", lambda: self.press_arrow(sliders[0])),
-            ]
-        moves = []
+            moves.append(("dragging the slider", lambda: self.drag(sliders[0])))
+            moves.append(("an arrow key", lambda: self.press_arrow(sliders[0])))
+            for choice in self.find(".widget-dropdown select"):
+                if self.page.driver.execute_script(SLIDER_NAME, choice) == "network":
+                    moves.append(("another network", lambda choice=choice: choose_next(choice)))
+            return moves
         for box in self.find(".widget-checkbox input"):
             moves.append(("a click on the check box", box.click))
         for choice in self.find(".widget-dropdown select"):
