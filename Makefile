@@ -49,7 +49,7 @@ lint: $(INSTALLED)
 	$(PYTHON_HERE) -m ruff format --check .
 
 test-units: $(INSTALLED)
-	$(PYTHON_HERE) -m pytest -n 2 --dist loadfile tests
+	$(PYTHON_HERE) -m pytest -n 2 --dist loadfile -m "not slow" tests
 
 NOTEBOOKS ?= notebooks
 test-notebooks: $(INSTALLED)
@@ -60,8 +60,10 @@ $(COLAB): .ci/colab.txt $(INSTALLED)
 	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/colab -r .ci/colab.txt
 	touch $(COLAB)
 
-# Whole lessons on other networks and on photographs (where COURSE_PHOTOS and COURSE_NETWORK name some), the bundle.
+# Slow unit tests; whole lessons on other networks and on photographs (where COURSE_PHOTOS and COURSE_NETWORK name
+# some), the bundle.
 test-whole: $(INSTALLED)
+	$(PYTHON_HERE) -m pytest -n 2 --dist loadfile -m slow tests
 	$(PYTHON_HERE) -m pytest -rs -n 2 tests/whole
 
 # The same once more with Colab's IPython and widgets, out of the bundle and an otherwise empty folder.

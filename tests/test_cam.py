@@ -297,6 +297,7 @@ def test_the_default_depends_on_the_size_where_any_fits():
     assert_array_equal(cam.grad_cam(network, small), cam.grad_cam(network, small, layer="coarse"))
 
 
+@pytest.mark.slow
 def test_the_default_is_no_place_of_one_cell_in_mobilenet():  # all families: tests/whole
     make = keras.applications.MobileNetV3Small
     network = make(alpha=0.75, weights=None, classes=2, input_shape=(64, 64, 3))

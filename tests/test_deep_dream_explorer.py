@@ -59,6 +59,7 @@ def dreamt(explorer):
     return explorer.wait(LONG)
 
 
+@pytest.mark.slow
 def test_before_a_dream_the_photo_is_shown_and_afterwards_the_dream(explorer, photo):
     assert np.array_equal(shown(explorer), enlarge(photo))
     assert explorer.label.text == "block2_conv1, all channels: press dream"
@@ -77,6 +78,7 @@ def test_the_dream_is_the_helpers(explorer, network, photo):
     assert np.array_equal(shown(explorer), enlarge(np.round(right).astype(np.uint8)))
 
 
+@pytest.mark.slow
 def test_every_control_changes_the_dream(explorer, network):
     seen = {dreamt(explorer): shown(explorer)}
     before = shown(explorer)

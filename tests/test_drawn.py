@@ -19,6 +19,7 @@ def test_every_kind_can_be_drawn_and_seeds_differ(kind):
         assert (first.parts == ID[part]).sum() > 20, part
 
 
+@pytest.mark.slow
 def test_the_shipped_test_set_is_what_the_program_draws():
     images, labels, parts = drawn.load_test()
     assert images.shape == (400, 128, 128, 3) and np.bincount(labels).tolist() == [200, 200]
@@ -28,6 +29,7 @@ def test_the_shipped_test_set_is_what_the_program_draws():
     assert np.array_equal(images, again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", drawn.PART_NAMES[1:])
 def test_taking_a_part_away_changes_no_other_pixel(part):
     changed = 0

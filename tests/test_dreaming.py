@@ -107,6 +107,7 @@ def test_pictures_are_made_together_as_they_are_alone(network):
     np.testing.assert_allclose(both[1], alone, atol=0.05)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_picture(network):
     one, same, other = (
         dreaming.maximize(network, dreaming.target_class(1), steps=3, seed=seed)
@@ -124,6 +125,7 @@ def test_an_ascent_shows_its_pictures_on_the_way_and_can_be_left(network):
     np.testing.assert_array_equal(first, frames[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "head"),
     [("flat", None), ("sequential", None), ("nested", "softmax"), ("subclassed", "softmax")],
@@ -174,6 +176,7 @@ def test_a_film_is_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["dream.gif"]
 
 
+@pytest.mark.slow
 def test_the_network_is_not_changed(network):
     weights, probe = network.get_weights(), np.full((1, 32, 32, 3), 99, np.float32)
     before = network(probe).numpy()

@@ -31,6 +31,7 @@ def sleeping(*after, bias=-0.5, activation="relu"):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "size", "least"),
     [
@@ -76,6 +77,7 @@ def test_each_side_has_its_own_smallest_size():
     assert dreaming.maximize(made, dreaming.channel("last", 0), size=(9, 8), steps=1).ndim == 3
 
 
+@pytest.mark.slow
 def test_a_network_that_flattens_takes_its_own_size_only():
     made = network(L.Conv2D(2, 3, name="conv"), L.Flatten(), L.Dense(2))
     with pytest.raises(ValueError, match="made for 16x16, and takes no others"):
@@ -141,6 +143,7 @@ BEHIND = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BEHIND)
 def test_a_sleeping_channel_is_woken_behind_other_layers(what):
     made, wish = sleeping(BEHIND[what]()), dreaming.channel("x", 1)
@@ -172,6 +175,7 @@ def test_waking_leaves_other_images_and_the_number_of_frames_alone():
         np.testing.assert_allclose(both[-1][number], alone, atol=0.01)
 
 
+@pytest.mark.slow
 def test_what_stays_asleep_is_said():
     made = sleeping(L.MaxPooling2D(name="x"), bias=-1e4)
     with pytest.warns(UserWarning, match="Images 0 of 1 .* still inactive: they show nothing"):
@@ -181,6 +185,7 @@ def test_what_stays_asleep_is_said():
         dreaming.maximize(made, smooth, steps=3, **QUICK)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_woken_is_an_error_and_in_a_batch_a_warning():
     made = sleeping(L.MaxPooling2D(name="x"))
     for still in (

@@ -51,6 +51,7 @@ def test_vectors_can_be_read_back_to_the_bit(tmp_path_factory, features):
     assert_array_equal(found.astype("float32").view("int32"), features.view("int32"))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(), min_size=3, max_size=3), st.lists(st.text(), min_size=3, max_size=3))
 def test_any_text_keeps_one_line_for_each_point(tmp_path_factory, labels, others):

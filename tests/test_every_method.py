@@ -121,6 +121,7 @@ def test_whatever_the_outputs_are_made_of_there_is_a_map_and_two_classes_oppose(
         assert np.corrcoef(own.ravel(), other.ravel())[0, 1] < 0
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(
     data=st.data(),
@@ -144,6 +145,7 @@ def test_any_size_number_and_type_gives_maps_that_fit(data, height, width, count
     assert all(map(np.array_equal, before, network.get_weights()))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("COURSE_NETWORK"), reason="COURSE_NETWORK names no network")
 def test_every_method_looks_into_a_real_network():
     network = networks.load(os.environ["COURSE_NETWORK"])

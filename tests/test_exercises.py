@@ -18,7 +18,16 @@ from helpers.worlds import Split, World
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 NETWORKS = functools.cache(World.load_network)
-NAMES = [name for lesson in exercises.LESSONS for name in exercises.questions(lesson)]
+# Those whose solution takes some seconds.
+SLOW = {
+    "start_here.3", "transfer_learning.3", "activations.2", "activations.3", "grad_cam.2",
+    "deep_dream.2", "deep_dream.5", "tsne.4", "relevance.1",
+}  # fmt: skip
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for lesson in exercises.LESSONS
+    for name in exercises.questions(lesson)
+]
 
 
 @pytest.fixture(autouse=True)

@@ -228,6 +228,7 @@ HEADS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The guided gradient is left out")
 @pytest.mark.parametrize("head", HEADS)
 def test_every_kind_of_classifier_can_be_looked_at(head, monkeypatch):
@@ -268,6 +269,7 @@ def one_of_two():
     return {"small": little(conv(), POOL(), keras.layers.Dense(2)), "real": free}
 
 
+@pytest.mark.slow
 def test_one_of_several_networks_can_be_chosen():
     world, nets = world_of(("a", "b"), count=2, size=48), one_of_two()
     explorer = explorers.grad_cam(world, network=nets)

@@ -150,6 +150,7 @@ def test_the_gradient_at_the_scores_themselves_is_one_for_the_target():
     assert_array_equal(slope, np.eye(3)[[2, 0, 1]])
 
 
+@pytest.mark.slow
 def test_agrees_with_a_tape_on_a_network_of_your_own():
     if "COURSE_NETWORK" not in os.environ:
         pytest.skip("COURSE_NETWORK names no network to try")

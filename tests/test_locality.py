@@ -137,9 +137,11 @@ def turned_round(x):
 
 MAKES = [plain, strided, averaged, residual, fire, separable, gated, broadcast, mean_subtracted,
          enlarged, padded_twice, skipped, turned_round]  # fmt: skip
+QUICK = plain, averaged, separable, skipped
+CASES = [make if make in QUICK else pytest.param(make, marks=pytest.mark.slow) for make in MAKES]
 
 
-@pytest.mark.parametrize("make", MAKES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
 def test_it_is_what_covering_by_hand_gives(make):
     keras.utils.set_random_seed(1)
     x = keras.Input((HEIGHT, WIDTH, 3))
@@ -148,6 +150,7 @@ def test_it_is_what_covering_by_hand_gives(make):
         assert_as_by_hand(network, side, stride)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_squares_of_any_size_on_pictures_of_any_size(data):
@@ -168,6 +171,7 @@ def test_every_form_of_network(head):
         assert_as_by_hand(network, 5, 3, (16, 16))
 
 
+@pytest.mark.slow
 def test_a_network_of_many_kinds_of_layers():
     keras.utils.set_random_seed(1)
     shape = (64, 48, 3)
@@ -175,6 +179,7 @@ def test_a_network_of_many_kinds_of_layers():
     assert_as_by_hand(network, 16, 16, shape[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("COURSE_NETWORK"), reason="COURSE_NETWORK names no network")
 def test_a_network_of_ones_own():
     network = networks.load(os.environ["COURSE_NETWORK"])

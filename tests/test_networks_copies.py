@@ -385,6 +385,7 @@ def test_an_own_penalty_is_copied_and_replaced():
     assert len(network.losses) == 1
 
 
+@pytest.mark.slow
 def test_a_family_of_keras_applications_that_adds_in_two_ways_is_copied():
     make = keras.applications.MobileNetV3Small
     network = shaken(make(weights=None, classes=2, input_shape=(32, 32, 3)))

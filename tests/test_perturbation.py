@@ -77,6 +77,7 @@ def test_squares_at_the_edge_end_with_the_picture():
     close(found, wanted)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_with_squares_that_overlap_it_is_their_mean(data):
@@ -406,6 +407,7 @@ def test_drawings_that_cannot_be_drawn_again_are_named():
         perturbation.part_effects(network, whole, 2)
 
 
+@pytest.mark.slow
 def test_the_networks_eyes_are_on_the_eyes():
     """The shipped network, on animals that it has not seen: all that it knows is in the face."""
     world = load_world("drawn")
@@ -419,6 +421,7 @@ def test_the_networks_eyes_are_on_the_eyes():
     assert_array_equal(networks.predict(world.network, pictures), before)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("COURSE_NETWORK"), reason="COURSE_NETWORK names no network")
 def test_a_network_of_ones_own():
     network = networks.load(os.environ["COURSE_NETWORK"])

@@ -79,6 +79,7 @@ def linear():
     return network, network.get_weights()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [None, "softmax"])
 def test_integrated_gradients_are_complete_and_do_not_depend_on_the_form(activation):
     found = {}

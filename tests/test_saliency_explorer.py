@@ -9,6 +9,8 @@ from PIL import Image
 from helpers import drawn, explorers, gradients, load_world, networks, plotting, saliency
 from helpers.explorers import explorer as pattern
 
+pytestmark = pytest.mark.slow  # its maps are computed in advance; lesson 04 shows it in `make test`
+
 
 @pytest.fixture(scope="module")
 def world():

@@ -351,6 +351,7 @@ def test_photos_without_the_world_of_photos_say_nothing(folder, monkeypatch, cap
     assert said(caplog) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not all(real.values()), reason="COURSE_PHOTOS and COURSE_NETWORK are not set")
 def test_real_photos_and_a_real_network(tmp_path):
     world = load_world("photos", real["COURSE_NETWORK"], real["COURSE_PHOTOS"])

@@ -47,8 +47,9 @@ def report():
     )
     cores = psutil.cpu_count()
     shared = (
-        f"All cells at once, without a pause to read, {cores} cores run for {quick} learners "
-        f"before it takes {SLOW:g} times as long as alone: {quick / cores:.1f} for each core."
+        f"If all run all cells at once, without a pause to read, {cores} cores serve {quick} "
+        f"learners before it takes {SLOW:g} times as long as alone: {quick / cores:.1f} learners "
+        "for each core."
     )
     return [harness.table(rows), "", bears, "", harness.table(crowd), "", shared], met
 

@@ -140,9 +140,9 @@ def report():
     """Measure every case and return (lines of text, whether no method was too slow)."""
     versions = (f"{p.name} {importlib.metadata.version(p.package)}" for p in peers.PEERS)
     lines = [
-        "Warm, medians, in one process, one after another in turn. Bare TensorFlow: its own "
-        "compiled passes and gradients, as many as a method asks for. Only occlusion can do with "
-        "less: it computes no more of the early layers than a square changes. "
+        "Medians of warm calls, all in one process, taking turns. Bare TensorFlow: its own "
+        "compiled passes and gradients, as many as a method asks for. Only occlusion needs less: "
+        "of the early layers, it computes only what a square changes. "
         f"The other libraries: {', '.join(versions)}.",
         "",
     ]
