@@ -77,6 +77,21 @@ def quantity(network, images, target=None, *, against=None, batch_size=16):
     return found[0] if single else found
 
 
+def quantity_through(network, picture, cover, masks, pair):
+    """Return the quantity of a pair of classes in a picture seen through masks: float32 (n,).
+
+    Where one of the masks (n, H, W) is 1, the picture (H, W, C) shows, where it is 0, the cover.
+    """
+    shapes = picture.shape, picture.shape, (None, *picture.shape[:2])
+    run = compiled(network, _through, signature=tuple((shape, "float32") for shape in shapes))
+    found = run(*map(tf.constant, (picture, cover, masks)))[0].numpy()
+    return difference(found, pair)
+
+
+def _through(network, picture, cover, masks):
+    return [logits(network, cover + masks[..., None] * (picture - cover))]
+
+
 def gradient(network, images, target=None, guided=False, batch_size=16, *, against=None):
     """Return the gradient of the target's score with respect to the images, float32 in their shape.
 

@@ -48,6 +48,15 @@ def test_portions_are_of_nearly_one_size_and_leave_nothing_out(count, most):
         assert max(map(len, some)) - min(map(len, some)) <= 1
 
 
+def test_portions_of_as_many_as_each_image_has():
+    found = list(progress.portions(3, [3, 0, 2], 2, "asking"))
+    assert [(n, some.start) for n, some in found] == [
+        (0, 0),
+        (0, 2),
+        (2, 0),
+    ]
+
+
 def test_in_a_notebook_a_bar_is_one_line_that_is_gone_at_the_end(monkeypatch):
     shown = []
     monkeypatch.delenv("TQDM_DISABLE", raising=False)

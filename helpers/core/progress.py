@@ -52,7 +52,13 @@ def portions(images, count, most, label):
     """Yield (image number, slice of `count`), at most `most` at a time, with a progress bar.
 
     For methods that query the network many times per image. Slices have nearly equal lengths.
+    `count` is a number for all images, or one for each of them.
     """
-    size = -(-count // -(-count // most))
-    slices = [slice(start, start + size) for start in range(0, count, size)]
-    yield from progress([(n, some) for n in range(images) for some in slices], label=label)
+    counts = [count] * images if isinstance(count, int) else count
+    found = [(n, some) for n, many in enumerate(counts) for some in _slices(many, most)]
+    yield from progress(found, label=label)
+
+
+def _slices(count, most):
+    size = -(-count // max(1, -(-count // most)))
+    return [slice(start, start + size) for start in range(0, count, size)] if count else []
