@@ -1,14 +1,16 @@
 """Perturbation: change the image, ask the network again, and see how the score changes.
 
-None of these three methods uses gradients. *Occlusion* covers one square at a time. *LIME* covers
-many regions at once, at random, and fits a linear model to the scores. *Part effects* need images
-that can be drawn again: the same animal without its ears.
+None of these four methods uses gradients. *Occlusion* covers one square at a time. *LIME* covers
+many regions at once, at random, and fits a linear model to the scores. *RISE* dims the image with
+many random masks, and asks of each pixel how high the score is where that pixel is seen. *Part
+effects* need images that can be drawn again: the same animal without its ears.
 
 A score is a logit. Regions are covered with a `baseline`: a number (0 is black) or an array that
 broadcasts to the images. The choice matters, as the network may see something in a black square.
 """
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -25,7 +27,7 @@ from helpers.networks import check_images
 
 PARTS = drawn.PART_NAMES[1:]  # what an animal can be drawn without
 OCCLUDED = 5 * 2**18  # occlusion: pixels in memory at once, if whole images were computed
-PIXELS = 2**18  # LIME: pixels in memory at once
+PIXELS = 2**18  # LIME, RISE: pixels in memory at once
 COMPACTNESS = 20  # LIME: of superpixels, from colour only (0) to squares (100)
 KERNEL_WIDTH = 0.25  # LIME: how quickly a sample's weight falls as it covers more
 PENALTY = 0.01  # LIME: of the ridge regression, where the whole image has weight 1
@@ -130,27 +132,57 @@ def lime(
 
     Raises ValueError for arguments that do not fit. (Ribeiro 2016)
     """
+    regions = superpixels(network, image, segments, baseline)
+    most = int(regions.labels.max()) + 1
+    check_count("samples", samples, most + 1, why=f", more than the {most} superpixels")
+    kept = [_coins(samples, labels.max() + 1, seed) for labels in regions.labels]
+    scores = scores_of_kept(network, regions, kept, target, against, "LIME")
+    slopes = map(_slopes, kept, scores)
+    maps = np.stack([slope[labels] for slope, labels in zip(slopes, regions.labels, strict=True)])
+    return maps[0] if regions.single else maps
+
+
+class Regions(NamedTuple):
+    """Images in superpixels, and what to cover them with: the first step of LIME and KernelSHAP."""
+
+    images: np.ndarray  # float32 (N, H, W, C)
+    labels: np.ndarray  # int32 (N, H, W): 0, 1, ...
+    covers: np.ndarray  # float32 (N, H, W, C)
+    single: bool  # whether one image was given, without the first axis
+
+
+def superpixels(network, image, segments=50, baseline=0.0):
+    """Return images cut into superpixels as `Regions`; arguments and errors are `lime`'s."""
     batch, single = _check_pictures(network, image)
     labels = _superpixels(batch, segments)
-    most = int(labels.max()) + 1
-    check_count("samples", samples, most + 1, why=f", more than the {most} superpixels")
     covers = _mean_colours(batch, labels) if baseline is None else baseline_like(batch, baseline)
+    return Regions(batch, labels, covers, single)
+
+
+def scores_of_kept(network, regions, kept, target, against, label):
+    """Return what is explained of images that show only some superpixels: arrays (samples,).
+
+    Arguments:
+        regions: the images, as `superpixels` returns them.
+        kept: for each image bool (samples, superpixels); the first sample keeps all.
+        target, against: as in `lime`.
+        label: of the progress bar.
+    """
+    batch, labels, covers, _ = regions
     pairs = gradients.check_target(network, batch, target, against)
     picture = batch.shape[1:], "float32"
     signature = picture, picture, (labels.shape[1:], "int32"), ((None, None), "bool")
     run = compiled(network, _partly_covered_scores, signature=signature)
-    kept = [_coins(samples, regions.max() + 1, seed) for regions in labels]
-    scores = np.empty((len(batch), samples))
-    for n, some in portions(*scores.shape, max(1, PIXELS // labels[0].size), "LIME"):
+    scores = [np.empty(len(samples)) for samples in kept]
+    counts, most = [len(samples) for samples in kept], max(1, PIXELS // labels[0].size)
+    for n, some in portions(len(batch), counts, most, label):
         tensors = batch[n], covers[n], labels[n], kept[n][some]
         found = run(*map(tf.constant, tensors))[0].numpy()
         pairs[n] = gradients.chosen(pairs[n], found[0])  # the first sample covers nothing
-        scores[n, some] = gradients.difference(found, pairs[n])
-    gradients.check_finite(network, batch, scores)
-    gradients.check_telling(network, batch, scores - scores[:, :1], pairs)
-    slopes = map(_slopes, kept, scores)
-    maps = np.stack([slope[regions] for slope, regions in zip(slopes, labels, strict=True)])
-    return maps[0] if single else maps
+        scores[n][some] = gradients.difference(found, pairs[n])
+    gradients.check_finite(network, batch, np.array([found.sum() for found in scores]))
+    gradients.check_telling(network, batch, np.array([np.ptp(found) for found in scores]), pairs)
+    return scores
 
 
 def _superpixels(batch, segments):
@@ -210,6 +242,99 @@ def _slopes(kept, scores):
     return np.float32(Ridge(PENALTY).fit(kept, scores, sample_weight=weights).coef_)
 
 
+def rise(
+    network,
+    image,
+    target=None,
+    masks=2000,
+    seed=0,
+    cells=7,
+    share=0.5,
+    baseline=0.0,
+    errors=False,
+    *,
+    against=None,
+):
+    """Return how much higher the score is, on average, where a pixel is seen: float32 (H, W).
+
+    A mask begins as a grid of cells, each open with probability `share`. Enlarged to a little more
+    than the image, bilinearly, and moved at random by less than a cell, it shows each pixel by a
+    share of 0 to 1, `share` on average. With M_i the masks, s_i the scores of the images seen
+    through them and s the mean of these scores, a pixel gets
+
+        mean over i of  (s_i - s) * M_i(pixel)  /  share
+
+    That is the paper's map less the constant s, so that a pixel that does not matter gets 0. And
+    where the paper averages probabilities, these are scores, as in all methods.
+
+    Arguments:
+        image: (H, W, C) or (N, H, W, C), which gives (N, H, W). All images get the same masks.
+        target: None (the class predicted for the whole image), an int, or one int per image.
+        against: as in `occlusion`.
+        masks: how many, 2 or more. Each takes a forward pass.
+        cells: of the grid along each side, 1 to the image's shorter side.
+        share: above 0 and below 1.
+        baseline: what to show where a mask is closed, a number or an array.
+        errors: True returns the map and its standard errors, which fall as 1 / sqrt(masks).
+
+    Raises ValueError for arguments out of range. (Petsiuk 2018)
+    """
+    batch, single = _check_pictures(network, image)
+    sides = batch.shape[1:3]
+    check_count("masks", masks, 2)
+    check_count("seed", seed, 0)
+    check_count("cells", cells, 1, min(sides), "the shorter side of the pictures")
+    if not 0 < share < 1:
+        raise ValueError(f"share must be above 0 and below 1, not {share!r}.")
+    covers = baseline_like(batch, baseline)
+    pairs = gradients.chosen_targets(network, batch, target, against)
+    draws = _random_grids(masks, cells, share, sides, seed)
+    scores, most = np.empty((len(batch), masks)), max(1, PIXELS // batch[0, ..., 0].size)
+    for n, some in portions(len(batch), masks, most, "RISE"):
+        seen = _enlarged(*(draw[some] for draw in draws), sides)
+        scores[n, some] = gradients.quantity_through(network, batch[n], covers[n], seen, pairs[n])
+    gradients.check_finite(network, batch, scores)
+    # These add up to 0, so masks less their mean, which is `share`, would give the same sums.
+    weights = (scores - scores.mean(axis=1, keepdims=True)) / share
+    sums, squares = np.zeros((2, *batch.shape[:3]))
+    for _, some in portions(1, masks, most, "RISE, adding up"):
+        seen = _enlarged(*(draw[some] for draw in draws), sides)
+        sums += np.tensordot(weights[:, some], seen, 1)
+        if errors:
+            squares += np.tensordot(weights[:, some] ** 2, (seen - share) ** 2, 1)
+    maps = np.float32(sums / masks)
+    gradients.check_telling(network, batch, maps, pairs)
+    found = [maps]
+    if errors:
+        variance = np.maximum(squares / masks - np.square(sums / masks), 0)
+        found.append(np.float32(np.sqrt(variance / (masks - 1))))
+    found = [values[0] if single else values for values in found]
+    return tuple(found) if errors else found[0]
+
+
+def _random_grids(masks, cells, share, sides, seed):
+    """Return which cells are open, bool (masks, cells, cells), and first pixels, (masks, 2)."""
+    random = np.random.default_rng(seed)
+    grids = random.random((masks, cells, cells)) < share
+    return grids, random.integers(0, [-(-side // cells) for side in sides], (masks, 2))
+
+
+def _enlarged(grids, corners, sides):
+    """Return masks float32 (n, H, W): grids, enlarged by one cell more than `sides`, cut out."""
+    cells = grids.shape[1]
+    rows, columns = (
+        _bilinear(cells, (cells + 1) * -(-side // cells))[corner[:, None] + np.arange(side)]
+        for side, corner in zip(sides, corners.T, strict=True)
+    )
+    return rows @ grids.astype(np.float32) @ columns.swapaxes(1, 2)
+
+
+def _bilinear(cells, pixels):
+    """Return the matrix that enlarges cells to pixels by linear interpolation, float32."""
+    centres = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
+    return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(cells))).astype(np.float32)
+
+
 def part_effects(network, drawings, target=None, part_names=PARTS, sky=None, *, against=None):
     """Return how each part of a drawn animal affects the score: `{part name: float32 (N,)}`.
 
@@ -244,14 +369,14 @@ def part_effects(network, drawings, target=None, part_names=PARTS, sky=None, *, 
     return {name: values[0] if single else values for name, values in effects.items()}
 
 
-_draw = functools.lru_cache(maxsize=512)(drawn.draw)  # redrawn once for several networks
+redrawn = functools.lru_cache(maxsize=512)(drawn.draw)  # once for several networks
 
 
 def _without(drawing, name, sky):
     """Return the image without a part; ValueError where other pixels would change, too."""
     if not isinstance(drawing.kind, str):
         raise ValueError(f"{drawing} is a scene: part effects need drawings of a single animal.")
-    bare = _draw(drawing.kind, drawing.seed, (name,), sky).image
+    bare = redrawn(drawing.kind, drawing.seed, (name,), sky).image
     rest = drawing.parts != drawn.PART_NAMES.index(name)
     if not np.array_equal(bare[rest], drawing.image[rest]):
         raise ValueError(f"{drawing} is not a whole animal, or not drawn with sky={sky!r}.")

@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from helpers import drawn, gradients, load_world, networks, perturbation
 
+EACH = perturbation.occlusion, perturbation.lime, functools.partial(perturbation.rise, masks=20)
+
 
 @functools.cache
 def linear(height, width, channels=3):
@@ -194,7 +196,7 @@ def test_what_occlusion_cannot_do_is_named(options, says):
         perturbation.occlusion(linear(6, 9)[0], picture(6, 9), **options)
 
 
-@pytest.mark.parametrize("method", [perturbation.occlusion, perturbation.lime])
+@pytest.mark.parametrize("method", EACH)
 def test_pictures_that_do_not_fit_are_named(method):
     network = forms()["flat"]
     broken = images(1)[0].astype("float32")
@@ -209,7 +211,7 @@ def test_pictures_that_do_not_fit_are_named(method):
         method(network, images(1)[0] / 255)
 
 
-@pytest.mark.parametrize("method", [perturbation.occlusion, perturbation.lime])
+@pytest.mark.parametrize("method", EACH)
 def test_the_network_is_the_same_afterwards(method):
     network = forms("softmax")["nested"]
     weights, before = network.get_weights(), network.predict(images(), verbose=0)
