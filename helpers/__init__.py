@@ -32,6 +32,7 @@ _MODULES = {
     "gradients": "helpers.gradients",
     "metrics": "helpers.metrics",
     "perturbation": "helpers.perturbation",
+    "relevance": "helpers.relevance",
     "saliency": "helpers.saliency",
     # what a lesson shows and asks
     "check": "helpers.check",

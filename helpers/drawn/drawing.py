@@ -5,6 +5,7 @@ without its ears, and no other pixel differs; `sky="cloudy"` puts it under cloud
 claims to show where a network looked can be checked (Hesse 2023, FunnyBirds; Yang 2019, BAM).
 """
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,7 +56,8 @@ def draw(kind, seed, without=(), sky=None):
     Raises ValueError for unknown kinds, parts and skies.
     """
     _check(kind, seed, without)
-    image, parts = _render((kind,), seed, frozenset(), sky)[:2]
+    whole = _once if without else _render
+    image, parts = whole((kind,), seed, frozenset(), sky)[:2]
     if without:
         shown = np.isin(parts, [PART_IDS[name] for name in without])
         bare, under = _render((kind,), seed, frozenset(without), sky)[:2]
@@ -109,6 +111,9 @@ def _render(kinds, seed, without, sky):
         wider = np.asarray(Image.fromarray(animals).filter(ImageFilter.MaxFilter(3)))
         animals = np.where((parts > 0) & (animals == 0), wider, animals)
     return image, parts, animals
+
+
+_once = functools.lru_cache(maxsize=8)(_render)  # of animals that are redrawn
 
 
 def _pose(rng, traits, number, count):
