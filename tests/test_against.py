@@ -7,7 +7,7 @@ from hand_made import forms, images
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax, logsumexp, softmax
 
-from helpers import cam, drawn, gradients, metrics, perturbation, saliency
+from helpers import cam, drawn, gradients, metrics, perturbation, relevance, saliency
 
 SHAPE, CLASSES = (8, 8, 3), 3
 WEIGHTS = np.random.default_rng(0).normal(0, 0.01, (192, CLASSES)).astype(np.float32)
@@ -109,6 +109,18 @@ def test_covering_pictures_loses_the_quantity(against):
         squares = np.kron(np.arange(4).reshape(2, 2), np.ones((4, 4), int))
         found = perturbation.lime(network, x, 2, squares, 60, against=against)
         assert_allclose(found[:, 0, 0], lost, atol=2e-2 * np.abs(lost).max())
+        found = relevance.kernel_shap(network, x, 2, squares, 8, against=against)
+        assert_allclose(found[:, 0, 0] * 16, lost, atol=1e-3 * np.abs(lost).max())
+
+
+def test_rise_of_a_margin_is_the_difference_of_two_scores_maps():
+    network, x = linear(), images(2, 8)
+    score, other, margin = (
+        perturbation.rise(network, x, target, 30, cells=3, against=against)
+        for target, against in ((2, None), (1, None), (2, 1))
+    )
+    assert np.abs(margin - score).max() > 0.1
+    assert_allclose(margin, score - other, atol=1e-4)
 
 
 def test_the_margin_of_two_classes_turns_its_sign_with_the_target():

@@ -22,7 +22,7 @@ import numpy as np
 import peers
 import tensorflow as tf
 
-from helpers import cam, dreaming, load_world, perturbation, saliency
+from helpers import cam, dreaming, load_world, perturbation, relevance, saliency
 
 N, TOGETHER = peers.SAMPLES, 16  # TOGETHER: pictures in a batch, at most
 # Times bare TensorFlow. What a method adds (checks, picking the class, copies to NumPy) takes about
@@ -90,6 +90,14 @@ METHODS = {
     "grad_cam": Method(
         "Grad-CAM", lambda n, x: cam.grad_cam(n, x, 0, peers.LAYER), Bare(slope_at_layer)
     ),
+    "hires_cam": Method(
+        "HiResCAM", lambda n, x: cam.hires_cam(n, x, 0, peers.LAYER), Bare(slope_at_layer)
+    ),
+    "score_cam": Method(
+        f"Score-CAM, {N} channels",
+        lambda n, x: cam.score_cam(n, x, 0, peers.LAYER, channels=N),
+        Bare(forward, N + 1, TOGETHER),
+    ),
     "smooth_gradient": Method(
         f"SmoothGrad, {N} samples",
         lambda n, x: saliency.smooth_gradient(n, x, 0, samples=N, noise=peers.NOISE),
@@ -104,6 +112,16 @@ METHODS = {
         f"occlusion, {peers.WINDOW} px windows",
         lambda n, x: perturbation.occlusion(n, x, 0, window=peers.WINDOW, stride=peers.WINDOW),
         Bare(forward, None, TOGETHER),
+    ),
+    "rise": Method(
+        f"RISE, {N} masks",
+        lambda n, x: perturbation.rise(n, x, 0, masks=N),
+        Bare(forward, N, TOGETHER),
+    ),
+    "kernel_shap": Method(
+        f"KernelSHAP, {N} samples",
+        lambda n, x: relevance.kernel_shap(n, x, 0, peers.blocks(x[0]), samples=N),
+        Bare(forward, N + 2, TOGETHER),
     ),
     "maximize": Method(
         f"maximization, {peers.STEPS} steps",

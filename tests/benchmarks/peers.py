@@ -10,8 +10,17 @@ LAYER = "block5_conv3"
 SAMPLES, NOISE, WINDOW, STEPS = 50, 0.15, 16, 50
 
 
+def blocks(picture):
+    """Return 5x5 rectangles in place of superpixels: labels 0 to 24, (H, W)."""
+    rows, columns = (np.arange(side) * 5 // side for side in picture.shape[:2])
+    return 5 * rows[:, None] + columns
+
+
 class TfKerasVis:
-    """tf-keras-vis: gradients, SmoothGrad, Grad-CAM, maximization."""
+    """tf-keras-vis: gradients, SmoothGrad, Grad-CAM, Score-CAM, maximization.
+
+    Its Score-CAM weighs maps by probabilities, and scales its map to 0-1.
+    """
 
     name, package = "tf-keras-vis", "tf-keras-vis"
 
@@ -34,6 +43,12 @@ class TfKerasVis:
 
         gradcam = Gradcam(self.network, clone=False)
         return gradcam(self.score, self.image, penultimate_layer=LAYER)
+
+    def score_cam(self):
+        from tf_keras_vis.scorecam import Scorecam
+
+        scorecam = Scorecam(self.network, clone=False)
+        return scorecam(self.score, self.image, penultimate_layer=LAYER, max_N=SAMPLES)
 
     def maximize(self):
         from tf_keras_vis.activation_maximization import ActivationMaximization
@@ -138,11 +153,12 @@ class Pair:
 
 
 class Xplique:
-    """xplique: gradients, plain and guided, SmoothGrad, integrated gradients, Grad-CAM, occlusion.
+    """xplique: gradients, SmoothGrad, integrated gradients, Grad-CAM, occlusion, RISE, KernelSHAP.
 
     Its maps have one number a pixel: of the gradient the highest absolute value of the colours, of
     other methods their mean. It integrates by the trapezoidal rule, and enlarges Grad-CAM's map by
-    cubic splines. Otherwise its answers are ours. Explainers are made once and kept, as its manual
+    cubic splines. Its RISE gives the mean score where a pixel is seen, its KernelSHAP need not add
+    up. Otherwise its answers are ours. Explainers are made once and kept, as its manual
     has it.
     """
 
@@ -178,6 +194,15 @@ class Xplique:
 
     def occlusion(self):
         return self.explain("Occlusion", patch_size=WINDOW, patch_stride=WINDOW)
+
+    def rise(self):
+        return self.explain("Rise", nb_samples=SAMPLES)
+
+    def kernel_shap(self):
+        labels = tf.constant(blocks(self.question[0][0]))
+        black = np.zeros(3, np.float32)
+        options = {"map_to_interpret_space": lambda picture: labels, "ref_value": black}
+        return self.explain("KernelShap", nb_samples=SAMPLES, **options)
 
 
 PEERS = (TfKerasVis, TfExplain, Pair, Xplique)
