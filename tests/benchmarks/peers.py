@@ -199,7 +199,7 @@ class Xplique:
         return self.explain("Rise", nb_samples=SAMPLES)
 
     def kernel_shap(self):
-        labels = tf.constant(blocks(self.question[0][0]))
+        labels = tf.constant(blocks(self.question[0][0]), tf.int32)
         black = np.zeros(3, np.float32)
         options = {"map_to_interpret_space": lambda picture: labels, "ref_value": black}
         return self.explain("KernelShap", nb_samples=SAMPLES, **options)
