@@ -49,6 +49,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [vgg, mobile])
 @pytest.mark.parametrize("policy", ["mixed_float16", "float16", "mixed_bfloat16"])
 @pytest.mark.filterwarnings("ignore:The guided gradient")

@@ -169,6 +169,7 @@ def test_an_unknown_choice_is_named(monkeypatch):
         imagenet.network()
 
 
+@pytest.mark.slow
 def test_keras_own_network_takes_its_place_under_the_same_names(monkeypatch, tmp_path, network):
     """Stand-in weights: random ones, in the file that Keras would fetch."""
     keras.utils.set_random_seed(0)

@@ -20,6 +20,7 @@ def faces(_network, images, _target, *, against=None):
     return np.isin(known, ids).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_marks_are_those_of_known_maps(judged):
     network, drawings = judged
     methods = {"even": metrics.even, "edges": metrics.edges, "faces": faces}
@@ -40,6 +41,7 @@ def test_marks_are_those_of_known_maps(judged):
     assert all(-1 <= row["sizes"].mean <= 1 for row in found.values())
 
 
+@pytest.mark.slow
 def test_every_method_of_the_table_gives_maps_of_the_pictures_size(judged):
     network, drawings = judged
     images = np.stack([drawing.image for drawing in drawings[:2]])
@@ -47,6 +49,7 @@ def test_every_method_of_the_table_gives_maps_of_the_pictures_size(judged):
         assert np.shape(method(network, images, [0, 1]))[:3] == images.shape[:3], name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("against", [None, "rest"])
 def test_effects_are_those_of_the_quantity_signs_included(judged, against):
     network, drawings = judged
@@ -74,6 +77,7 @@ def test_effects_are_those_of_the_quantity_signs_included(judged, against):
     assert found["truth"]["effects"].error == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_only_the_metrics_asked_for_are_computed(judged):
     network, drawings = judged
     methods, some = {"edges": metrics.edges}, ("hits head", "sizes")

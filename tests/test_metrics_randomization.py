@@ -29,6 +29,7 @@ def test_a_method_that_ignores_the_network_is_found_out():
     assert_allclose(found.ssim, np.ones((3, 3)), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_method_that_asks_the_network_is_not(form):
     network = forms("softmax")[form]

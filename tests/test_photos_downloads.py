@@ -64,7 +64,9 @@ def test_md5_will_do_where_a_publisher_gives_no_other(source, tmp_path):
 
 
 @pytest.mark.parametrize("fault", [500, 503, 429, "half", "unannounced half", "silence", "slow"])
-def test_a_passing_fault_is_got_over(server, source, tmp_path, fault):
+def test_a_passing_fault_is_got_over(server, source, tmp_path, monkeypatch, fault):
+    if fault == "silence":
+        monkeypatch.setattr(downloads, "TIMEOUT", (10.0, 1.0))
     server.faults = [fault]
     assert_fetched(source, tmp_path)
     first, *then = [start for _, start in server.asked]
@@ -139,6 +141,8 @@ def test_a_lasting_fault_is_one_error_that_says_what_helps(
     server, source, tmp_path, monkeypatch, fault, requests, says
 ):
     monkeypatch.setattr(downloads, "PROGRESS", len(CONTENT))
+    if fault == "silence":
+        monkeypatch.setattr(downloads, "TIMEOUT", (10.0, 0.4))
     server.always = fault
     said = error_of(source, tmp_path)
     assert re.search(says, said), said
@@ -148,6 +152,7 @@ def test_a_lasting_fault_is_one_error_that_says_what_helps(
     assert requests is None or len(server.asked) == requests
     assert ("MB are kept" in said) == (fault in ("silence", "half", "unannounced half"))
     server.always = None  # the network is mended: the next call succeeds
+    monkeypatch.setattr(downloads, "TIMEOUT", (10.0, 10.0))
     assert_fetched(source, tmp_path)
 
 

@@ -111,6 +111,7 @@ def test_an_edited_network_is_traced_again():
         gradients.gradient(network, x, guided=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["flat", "subclassed"])
 def test_a_network_can_be_collected_after_use(form):
     network = fresh_forms()[form]

@@ -35,6 +35,7 @@ def test_losses_fall_and_come_out_the_same(examples):
     assert first == training.train(tiny(), *examples, epochs=4, rate=0.02, batch=16)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_to_the_same_end(examples, tmp_path, monkeypatch):
     kept = dict(
         epochs=3, rate=0.01, epsilon=0.5, ramp=2, batch=16, checkpoint=tmp_path / "state.npz"

@@ -78,6 +78,7 @@ def test_training_the_upper_half_on_kept_features_is_training_the_frozen_network
     assert_allclose(transfer.outputs(cut, images), transfer.outputs(whole, images), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_fit_stops_at_enough_or_before_too_many_steps(base, pictures):
     images, labels = pictures  # 24 of them: two batches an epoch
     network = transfer.headed(base, embedding.features(base, images), labels)
@@ -96,6 +97,7 @@ def test_fit_stops_at_enough_or_before_too_many_steps(base, pictures):
         transfer.fine_tune(base, images, labels[:3])
 
 
+@pytest.mark.slow
 def test_fine_tuning_begins_anew_each_time_and_traces_once(base, pictures, monkeypatch):
     images, labels = pictures
     network = networks.frozen(base)
@@ -155,6 +157,7 @@ def test_frozen_counts_are_those_of_freezing(base):
     assert transfer.frozen_counts(base) == wanted and wanted[0] == 0 < wanted[5]
 
 
+@pytest.mark.slow
 def test_a_shrinking_rate_makes_the_last_steps_small(base, pictures):
     def change_in_the_last_epoch(shrink):
         network = transfer.headed(base, embedding.features(base, pictures[0]), pictures[1])

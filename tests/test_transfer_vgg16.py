@@ -133,6 +133,7 @@ def test_fine_tuning_moves_block_5_and_the_head_and_nothing_before(network, pict
             assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gpu", [False, True])
 def test_a_classifier_learns_once_then_is_kept(gpu, weights, pictures, monkeypatch, tmp_path):
     monkeypatch.setattr(transfer, "has_gpu", lambda: gpu)
