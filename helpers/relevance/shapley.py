@@ -123,7 +123,7 @@ def _players(players):
 def _values(value, players, kept):
     """Yield what coalitions, the rows of bool (n, players), are worth; each is asked for once."""
     known = {}
-    for row in kept:
+    for row in progress(kept, label="Coalitions"):
         coalition = frozenset(itertools.compress(players, row))
         if coalition not in known:
             known[coalition] = float(value(coalition))
