@@ -56,7 +56,8 @@ class Spectrum:
         rest = tf.math.log(rest / (1 - rest))
 
         def picture(numbers):
-            waves = tf.complex(numbers[:, 0] * strength, numbers[:, 1] * strength)
+            real, imaginary = tf.unstack(numbers, 2, axis=1)
+            waves = tf.complex(real * strength, imaginary * strength)
             planes = tf.transpose(tf.signal.irfft2d(waves, size), (0, 2, 3, 1))
             colours = tf.matmul(tf.reshape(planes, (-1, 3)), COLOUR.T)
             return tf.sigmoid(rest + tf.reshape(colours, tf.shape(rest)))
