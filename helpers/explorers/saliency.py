@@ -57,9 +57,10 @@ def pixel_maps(world, images=None, network=None):
     """Return an explorer of maps: image, method, class, the method's settings, signed or not.
 
     `images` are uint8 (N, H, W, 3), at most 8, by default the first 4 of the world's test images.
-    The maps for the first two classes are computed now, which takes some seconds, so that controls
-    react at once. Settings that the method does not use are disabled; a method that the network
-    does not allow is missing, and a line says why. Raises ValueError for more images.
+    The maps for the class that is shown first are computed now, which takes some seconds, so that
+    controls react at once; those for others when they are first asked for. Settings that the method
+    does not use are disabled; a method that the network does not allow is missing, and a line says
+    why. Raises ValueError for more images.
     """
     network = world.network if network is None else network
     images = checked(world.test.images[:4] if images is None else images)
@@ -72,14 +73,14 @@ def pixel_maps(world, images=None, network=None):
     settings = {
         name: list(itertools.product(*map(offered.get, METHODS[name][0]))) for name in METHODS
     }
+    target = class_list(names, network, images[0])
+    first = names.index(target.value)
     methods = without_refused(
-        {name: find(0, 0, "score", name, *settings[name][0]) for name in METHODS}
+        {name: find(0, first, "score", name, *settings[name][0]) for name in METHODS}
     )
-    for image, target, name in itertools.product(
-        range(len(images)), range(min(2, len(names))), methods
-    ):
+    for image, name in itertools.product(range(len(images)), methods):
         for values in settings[name]:
-            find(image, target, "score", name, *values)
+            find(image, first, "score", name, *values)
     said = [in_words(names, chance) for chance in networks.predict(network, images, 16)]
 
     def draw(image, method, target, explains, signed, **knobs):
@@ -96,7 +97,7 @@ def pixel_maps(world, images=None, network=None):
     controls = {
         "image": slider("image", most=len(images) - 1),
         "method": dropdown("method", methods),
-        "target": (target := class_list(names, network, images[0])),
+        "target": target,
         "explains": explains_list(names, target.value),
         "signed": widgets.Checkbox(value=True, description="signed"),
     }
