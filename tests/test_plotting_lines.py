@@ -41,6 +41,6 @@ def test_histories_show_each_network_with_the_level_of_true_labels():
     figure = plotting.histories({"none": history, "L2": history}, "curves", truth=0.8)
     assert [axis.get_title() for axis in figure.axes] == ["none", "L2"]
     lines = {line.get_label(): line for line in figure.axes[1].get_lines()}
-    assert lines["labels told"].get_ydata().tolist() == [0.5, 0.9]
+    assert lines["training labels"].get_ydata().tolist() == [0.5, 0.9]
     assert lines["new digits"].get_xdata().tolist() == [10, 20]
     assert lines["true labels"].get_ydata().tolist() == [0.8, 0.8]

@@ -58,7 +58,7 @@ def histories(found, alt, truth=None, every=10):
     drawings = {}
     for title, history in found.items():
         steps = every * np.arange(1, len(history["loss"]) + 1)
-        drawn = {"labels told": (steps, history["accuracy"])}
+        drawn = {"training labels": (steps, history["accuracy"])}
         drawn["new digits"] = (steps, history["val_accuracy"])
         level = {} if truth is None else {"true labels": (steps, np.full(len(steps), truth))}
         drawings[title] = drawn | level
