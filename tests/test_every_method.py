@@ -46,6 +46,7 @@ METHODS = {
     "LIME": lambda *a: perturbation.lime(*a, segments=4, samples=20),
     "RISE": lambda *a: perturbation.rise(*a, masks=30, cells=3),
     "KernelSHAP": lambda *a: relevance.kernel_shap(*a, segments=4, samples=20),
+    "LRP": relevance.lrp,
 }
 NEVER_AGAINST = "guided gradient", "Grad-CAM", "HiResCAM", "Score-CAM", "Guided Grad-CAM"
 LOOKS = {

@@ -18,10 +18,10 @@ LOGS = "logs_of_probabilities"  # the name scope of the operations that are adde
 _RANGES = {
     "Softmax": (0.0, 1.0), "Sigmoid": (0.0, 1.0), "Tanh": (-1.0, 1.0), "Relu6": (0.0, 6.0),
     "Relu": (0.0, math.inf), "Exp": (0.0, math.inf), "Softplus": (0.0, math.inf),
-    "Square": (0.0, math.inf), "Erf": (-1.0, 1.0),
+    "Square": (0.0, math.inf), "Erf": (-1.0, 1.0), "Erfc": (0.0, 2.0),
 }  # fmt: skip
 _MOVES = {"ExpandDims", "GatherV2", "Identity", "Reshape", "Squeeze", "StridedSlice", "Transpose"}
-_SAME_RANGE = _MOVES | {"Cast", "ConcatV2", "Max", "MaxPool", "Mean", "Min", "Pack"}
+_SAME_RANGE = _MOVES | {"AvgPool", "Cast", "ConcatV2", "Max", "MaxPool", "Mean", "Min", "Pack"}
 _LOGS = {
     "Exp": tf.identity,
     "Sigmoid": lambda z: -tf.nn.softplus(-z),
@@ -75,6 +75,9 @@ def _range_of(op, known):
         many = {"ConcatV2": len(op.inputs) - 1, "Pack": len(op.inputs)}.get(op.type, 1)
         bounds = [_range(given, known) for given in op.inputs[:many]]
         return min(low for low, _ in bounds), max(high for _, high in bounds)
+    if op.type == "Pad":
+        low, high = _range(op.inputs[0], known)
+        return min(low, 0.0), max(high, 0.0)
     if op.type not in (
         "AddV2",
         "ClipByValue",
