@@ -249,12 +249,14 @@ def test_without_biases_all_layers_that_all_paths_cross_hold_the_score(rule):
     assert_array_equal(found["pixels"], relevance.lrp(network, x, 1, rule))
 
 
+@pytest.mark.slow
 def test_zplus_conserves_the_score_with_biases_too():
     network, x = of_many_kinds(biases=0.1), images(3)
     scores = gradients.quantity(network, x, 1)
     assert_allclose(total(relevance.lrp(network, x, 1, "zplus")), scores, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_gamma_leads_from_epsilon_to_zplus():
     network, x = forms()["flat"], images(2)
     shares = []
@@ -273,6 +275,7 @@ def test_on_a_linear_network_epsilon_is_integrated_gradients():
     assert_allclose(relevance.lrp(network, x, 1, "epsilon"), wanted, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["epsilon", "composite"])
 def test_batch_normalization_is_the_layer_that_it_can_be_folded_into(rule):
     normalized = chain(
@@ -295,6 +298,7 @@ ACTIVATIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_an_activation_passes_on_all_that_it_gets(name):
     kind = ACTIVATIONS[name]
@@ -368,6 +372,7 @@ def test_a_single_image_is_a_row_of_the_batch_and_the_network_stays_as_it_was():
     assert_array_equal(networks.predict(network, x), said)
 
 
+@pytest.mark.slow
 def test_a_network_of_16_bits_is_read_in_32():
     def make(dtype):
         return chain((8, 8, 3), L.Conv2D(4, 3, activation="relu", dtype=dtype), L.Flatten(),
