@@ -279,6 +279,7 @@ def residual():
     return keras.Model(image, keras.layers.Dense(2)(pooled))
 
 
+@pytest.mark.slow
 def test_of_several_networks_one_is_chosen_and_the_layers_follow_it(network, residual, photo):
     explorer = explorers.deep_dream({"small": network, "residual": residual}, photo, "block1_conv2")
     assert next(iter(explorer.controls)) == "network"

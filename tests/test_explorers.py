@@ -33,6 +33,7 @@ def panels(explorer):
     return shown(explorer)[pattern.TITLE :]
 
 
+@pytest.mark.slow
 def test_every_control_changes_the_picture(world):
     explorer = explorers.grad_cam(world)
     before = shown(explorer)

@@ -219,6 +219,7 @@ def test_a_layer_after_the_logits_is_named_with_the_reason():
         gradients.activation_gradient(network, np.full((1, 4, 4, 3), 9.0), 0, "shares")
 
 
+@pytest.mark.slow
 def test_the_network_is_the_same_afterwards_also_after_an_error():
     networks_of_all_forms = forms("softmax")
     for network in (networks_of_all_forms["nested"], networks_of_all_forms["subclassed"]):

@@ -130,6 +130,7 @@ FIRST = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", FIRST)
 def test_a_layer_with_channels_first_is_named_and_those_beside_it_are_right(kind):
     network = first(FIRST[kind](data_format="channels_first", name=kind))
@@ -146,6 +147,7 @@ def test_a_layer_with_channels_first_is_named_and_those_beside_it_are_right(kind
         assert cam.grad_cam(network, picture, 0, layer).shape == (1, 12, 16)
 
 
+@pytest.mark.slow
 def test_maps_of_the_whole_network_do_not_ask_where_channels_are():
     keras.utils.set_random_seed(3)
     network = first(layers.Conv2D(5, 3, data_format="channels_first"))

@@ -165,6 +165,7 @@ def test_squares_of_any_size_on_pictures_of_any_size(data):
     assert_as_by_hand(network, side, stride, (height, width))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [None, "softmax"])
 def test_every_form_of_network(head):
     for network in forms(head).values():

@@ -345,6 +345,7 @@ def animals():
     return [drawn.draw(kind, seed) for seed in range(3) for kind in drawn.PETS]
 
 
+@pytest.mark.slow
 def test_part_effects_are_the_scores_lost_when_drawn_without():
     network, weights = linear(128, 128)
     found = perturbation.part_effects(network, animals(), 1)

@@ -198,6 +198,7 @@ def test_a_batch_of_one_is_a_row_of_the_batch_whatever_is_in_memory_at_once(meth
     assert_allclose(method(network, four, [0, 1, 2, 0]), whole, atol=1e-6)
 
 
+@pytest.mark.slow
 @every_method
 def test_every_form_and_head_gives_the_same(method):
     wanted = method(forms()["flat"], images(), 1)

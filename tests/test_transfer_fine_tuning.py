@@ -67,6 +67,7 @@ def test_headed_begins_where_a_frozen_base_ends_and_leaves_the_base_alone(base, 
         assert_array_equal(old, new)
 
 
+@pytest.mark.slow
 def test_training_the_upper_half_on_kept_features_is_training_the_frozen_network(base, pictures):
     images, labels = pictures
     features = embedding.features(base, images)

@@ -89,6 +89,7 @@ def test_what_is_drawn_is_kept(explorer, monkeypatch):
     assert explorer.set(picture=6).startswith("picture 6") and not explorer.notice.text
 
 
+@pytest.mark.slow
 def test_a_click_selects_the_point_or_the_neighbour_below_it(explorer, pictures):
     from helpers.explorers import tsne
 
