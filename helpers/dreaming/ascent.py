@@ -14,7 +14,7 @@ import tensorflow as tf
 from helpers.core.progress import progress
 from helpers.core.tracing import compiled
 from helpers.dreaming import objectives
-from helpers.dreaming.evaluation import begin, images_of, value_of
+from helpers.dreaming.evaluation import begin, images_of, of_goals, value_of
 from helpers.dreaming.optimizers import Normalized, adam
 from helpers.dreaming.parameterizations import pixels, spectrum
 from helpers.dreaming.sizes import check, fits, shape_known
@@ -73,14 +73,15 @@ def ascend(
     signature = (
         *[(shape, "float32"), *[(written, "float32")] * 3, *[((), "int32")] * 3],
         *[((), "float32")] * 2,
-        *[((len(weights),), "float32"), ((len(at), None), "int32")],
+        *[((len(weights),), "float32"), ((len(at), None), "int32"), *of_goals(objective)],
     )
     options = objective.form, parameterization, transform, rule, radius is not None
     fixed = [tf.constant(number, tf.float32) for number in (rate, radius or 0.0, weights)]
+    fixed += map(tf.constant, (at, *objective.goals))
 
     def run(waking, *state):
         climb = compiled(network, _climb, *options, waking, signature=signature)
-        return climb(tf.constant(start), *state, tf.constant(seed), *fixed, tf.constant(at))
+        return climb(tf.constant(start), *state, tf.constant(seed), *fixed)
 
     def pictures():
         state = numbers, tf.zeros_like(numbers), tf.zeros_like(numbers)
@@ -185,7 +186,7 @@ def _climb(network, start, numbers, *rest):
     the images, each (N,); and which images had a gradient, by themselves and at all. It ends early
     at NaN, and unless it is `waking` where an image has no gradient.
     """
-    *memory, first, last, seed, rate, radius, weights, at = rest[:-6]
+    mean, square, first, last, seed, rate, radius, weights, at, *goals = rest[:-6]
     form, parameterization, transform, rule, bounded, waking = rest[-6:]
     read = parameterization.reader(start)
 
@@ -197,7 +198,7 @@ def _climb(network, start, numbers, *rest):
         pictures = picture(numbers)
         shown = transform(pictures, tf.stack([seed, number])) if transform else pictures
         shown = tf.identity(shown)  # what the network alone looks at
-        worth = value_of(network, pictures, shown, weights, at, form)
+        worth = value_of(network, pictures, shown, weights, at, goals, form)
         slope, through = gradients_of(worth, [numbers, shown], "the pictures")
         return slope, worth, _total(slope if through is None else through), through is None
 
@@ -225,7 +226,7 @@ def _climb(network, start, numbers, *rest):
         return go, *went, worth, steepness, own | ~asleep, any_way
 
     nothing = tf.zeros(tf.shape(start)[0])
-    begun = first, numbers, *memory, nothing, nothing, nothing > 0, nothing > 0
+    begun = first, numbers, mean, square, nothing, nothing, nothing > 0, nothing > 0
     _, number, numbers, *others = tf.while_loop(
         lambda go, number, *_: go & (number < last), step, (True, *begun)
     )

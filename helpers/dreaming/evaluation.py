@@ -1,5 +1,6 @@
 """The value of an objective for images of any size, on any network, which is not changed."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -21,8 +22,8 @@ def value(network, objective, pictures):
     weights, at = objective.numbers(len(pictures))
     shapes = shape_known(network, pictures.shape[1:3]), (len(weights),), (len(at), None)
     signature = tuple(zip(shapes, ("float32", "float32", "int32"), strict=True))
-    run = compiled(network, _value, objective.form, signature=signature)
-    values = run(tf.constant(pictures), tf.constant(weights), tf.constant(at)).numpy()
+    run = compiled(network, _value, objective.form, signature=signature + of_goals(objective))
+    values = run(*map(tf.constant, (pictures, weights, at, *objective.goals))).numpy()
     if not np.isfinite(values).all():
         raise ValueError(f"the objective is {values[~np.isfinite(values)][0]} here")
     return values[0] if single else values
@@ -77,18 +78,30 @@ def images_of(objective):
     return objective.count
 
 
-def value_of(network, pictures, shown, weights, at, form):
+def of_goals(objective):
+    """Return (shape, type) of each of an objective's goals, as far as it is compiled in.
+
+    Rows and columns are not: what was compiled for one image serves for images of other sizes.
+    """
+    shapes = (goal.shape for goal in objective.goals)
+    open_shapes = ((s[0], None, None, s[3]) if len(s) == 4 else s for s in shapes)
+    return tuple((shape, "float32") for shape in open_shapes)
+
+
+def value_of(network, pictures, shown, weights, at, goals, form):
     """Return the value (N,) of traced images, where `shown` is their transformed version.
 
-    `weights` and `at` come from `Objective.numbers`, `form` is `Objective.form`.
+    `weights` and `at` come from `Objective.numbers`, `goals` and `form` from the objective, too.
     """
     given = outputs_at(network, shown, {place for place, *_ in form} - {PICTURE})
     given[PICTURE] = pictures
-    at, total = iter(tf.unstack(at)), 0.0
-    for weight, (place, measure, count) in zip(tf.unstack(weights), form, strict=True):
-        total += weight * measure(given[place], *(next(at) for _ in range(count)))
+    at, goals, total = iter(tf.unstack(at)), iter(goals), 0.0
+    for weight, (place, measure, *counts) in zip(tf.unstack(weights), form, strict=True):
+        own = [*itertools.islice(at, counts[0]), *itertools.islice(goals, counts[1])]
+        total += weight * measure(given[place], *own)
     return total
 
 
-def _value(network, pictures, weights, at, form):
-    return value_of(network, pictures, pictures, weights, at, form)
+def _value(network, pictures, weights, at, *rest):
+    *goals, form = rest
+    return value_of(network, pictures, pictures, weights, at, goals, form)

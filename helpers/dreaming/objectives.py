@@ -21,12 +21,16 @@ ASLEEP = 0.1  # how much of an inactive cell counts, so that it can become activ
 
 
 class Term(NamedTuple):
-    """Weight times `measure(output at the place, *at)`; `at` holds an int or one per image."""
+    """Weight times `measure(output at the place, *at, *goals)`.
+
+    `at` holds ints, or tuples of one int per image; `goals` are arrays to compare the output with.
+    """
 
     weight: float
     place: str
     measure: callable
     at: tuple = ()
+    goals: tuple = ()
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,16 @@ class Objective:
 
     @property
     def form(self):
-        """The terms without their numbers: `(place, measure, how many numbers)` each.
+        """The terms without their numbers: `(place, measure, how many numbers, and goals)` each.
 
         Objectives of the same form, such as all channels of a layer, are compiled only once.
         """
-        return tuple((t.place, t.measure, len(t.at)) for t in self.terms)
+        return tuple((t.place, t.measure, len(t.at), len(t.goals)) for t in self.terms)
+
+    @property
+    def goals(self):
+        """The arrays that the terms compare with, in their order."""
+        return [goal for t in self.terms for goal in t.goals]
 
     @property
     def count(self):
@@ -229,12 +238,14 @@ def _blur(pictures):
     return tf.reduce_mean((pictures - blurred) ** 2, (1, 2, 3)) / 2
 
 
-def measured(place, measure):
-    """Return your own objective: `measure(output at the place) -> (N,)`, in TensorFlow.
+def measured(place, measure, *goals):
+    """Return your own objective: `measure(output at the place, *goals) -> (N,)`, in TensorFlow.
 
     `place` is a layer, SCORES, or PICTURE (images in 0-1). Define the measure once, outside loops.
+    `goals` are arrays that the measure compares the output with.
     """
-    return _term(place, measure)
+    goals = tuple(np.asarray(goal, np.float32) for goal in goals)
+    return Objective((Term(1.0, place, measure, (), goals),))
 
 
 def _term(place, measure, *at):
