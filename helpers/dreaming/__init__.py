@@ -20,7 +20,9 @@ from helpers.dreaming.objectives import (
 )
 from helpers.dreaming.optimizers import Adam, Normalized, adam
 from helpers.dreaming.parameterizations import Pixels, Spectrum, pixels, spectrum
+from helpers.dreaming.patterns import PATTERNS, pattern
 from helpers.dreaming.style import (
+    WAVES,
     content_of,
     default_layers,
     gram,
@@ -31,9 +33,10 @@ from helpers.dreaming.style import (
 from helpers.dreaming.transforms import Roll, compose, jitter, lucid, pad, rotate, scale, shaken
 
 __all__ = [
-    "PICTURE", "SCORES", "Adam", "Normalized", "Objective", "Pixels", "Roll", "Spectrum", "adam",
-    "ascend", "ascend_octaves", "blur", "channel", "compose", "content_of", "deep_dream",
-    "default_layers", "energy", "gram", "jitter", "l1", "l2", "lucid", "margin", "maximize",
-    "measured", "neuron", "pad", "pixels", "rotate", "save_gif", "scale", "shaken", "spectrum",
-    "style_of", "style_transfer", "target_class", "total_variation", "value", "with_colours_of",
+    "PATTERNS", "PICTURE", "SCORES", "WAVES", "Adam", "Normalized", "Objective", "Pixels", "Roll",
+    "Spectrum", "adam", "ascend", "ascend_octaves", "blur", "channel", "compose", "content_of",
+    "deep_dream", "default_layers", "energy", "gram", "jitter", "l1", "l2", "lucid", "margin",
+    "maximize", "measured", "neuron", "pad", "pattern", "pixels", "rotate", "save_gif", "scale",
+    "shaken", "spectrum", "style_of", "style_transfer", "target_class", "total_variation", "value",
+    "with_colours_of",
 ]  # fmt: skip
