@@ -23,9 +23,9 @@ from helpers import networks
 from helpers.core.tracing import compiled
 from helpers.dreaming.ascent import maximize
 from helpers.dreaming.evaluation import begin
-from helpers.dreaming.objectives import Objective, measured, total_variation
+from helpers.dreaming.objectives import Objective, energy, measured, total_variation
 from helpers.dreaming.parameterizations import Spectrum
-from helpers.dreaming.sizes import cells, outputs_at, shape_known
+from helpers.dreaming.sizes import cells, check, outputs_at, shape_known
 from helpers.dreaming.transforms import jitter
 
 # Places of the default layers among the convolutions, from the first (0) to the last (1).
@@ -97,18 +97,12 @@ def _outputs(network, image, layers):
     pictures, single = begin(network, Objective(()), image)
     if not single:
         raise ValueError(f"give one image (H, W, 3), not {np.shape(image)}")
-    height, width = pictures.shape[1:3]
-    known = {name: networks.find_layer(network, name) for name in layers}
-    shapes = cells(network, tuple(sorted(known)), height, width)
-    if shapes is None:
-        raise ValueError(
-            f"An image of {height}x{width} pixels is too small or has the wrong size for "
-            f"{', '.join(known)} of {network.name!r}."
-        )
-    for name, shape in zip(sorted(known), shapes, strict=True):
+    size, names = pictures.shape[1:3], tuple(dict.fromkeys(layers))
+    check(network, sum(map(energy, names), Objective(())), *size)
+    for name, shape in zip(names, cells(network, names, *size), strict=True):
         if len(shape) != 4:
             raise ValueError(f"Layer {name!r} has no rows and columns: it gives {shape}.")
-    signature = ((shape_known(network, (height, width)), "float32"),)
+    signature = ((shape_known(network, size), "float32"),)
     run = compiled(network, _all_outputs, tuple(layers), signature=signature)
     return [output.numpy() for output in run(tf.constant(pictures))]
 
