@@ -90,6 +90,7 @@ def test_a_layer_offers_its_own_channels_the_strongest_first(explorer, world, ro
         explorer.set(channel=96)
 
 
+@pytest.mark.slow
 def test_a_silent_channel_leaves_the_mask_grey_and_the_map_black(explorer, world, robust):
     answers = activations.strengths(robust, world.test.images, "block4_conv3")
     image, channel = np.argwhere((answers[20:] == 0) & (answers[:20].max(axis=0) > 1))[0]
@@ -102,6 +103,7 @@ def test_a_silent_channel_leaves_the_mask_grey_and_the_map_black(explorer, world
     assert halves(explorer)[1].max() < 20
 
 
+@pytest.mark.slow
 def test_a_synthesized_picture_is_made_once_and_excites_its_channel(explorer, world, robust):
     explorer.set(layer="block4_conv3", channel=10, view="synthesized")
     made = Image.fromarray(halves(explorer)[1]).resize((128, 128))

@@ -99,6 +99,7 @@ def test_every_control_changes_the_dream(explorer, network):
     assert not np.array_equal(before, shown(explorer))
 
 
+@pytest.mark.slow
 def test_a_dream_is_remembered_and_their_number_is_bounded(explorer, monkeypatch):
     monkeypatch.setattr(module, "KEPT_DREAMS", 2)
     pictures = []

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import slow_but
 from hand_made import forms
 from PIL import Image
 
@@ -29,8 +30,11 @@ OBJECTIVES = {
 }
 
 
+WRITE = [dreaming.pixels, dreaming.spectrum]
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
-@pytest.mark.parametrize("write", [dreaming.pixels, dreaming.spectrum])
+@pytest.mark.parametrize("write", slow_but(WRITE, dreaming.pixels))
 def test_every_objective_rises_in_three_steps(network, name, write):
     start = drawn.draw("cat", 3).image[48:80, 48:80].astype(np.float32)
     before = dreaming.value(network, OBJECTIVES[name], np.clip(start, 6, 249))
@@ -41,8 +45,8 @@ def test_every_objective_rises_in_three_steps(network, name, write):
     assert dreaming.value(network, OBJECTIVES[name], picture) > before
 
 
-@pytest.mark.parametrize("write", [dreaming.pixels, dreaming.spectrum])
-@pytest.mark.parametrize("size", [(64, 64), (45, 63)])
+@pytest.mark.parametrize("write", WRITE)
+@pytest.mark.parametrize("size", slow_but([(64, 64), (45, 63)], (45, 63)))
 def test_every_parameterization_can_fit_a_picture(write, size):
     goal = drawn.draw("dog", 5).image[None, 32 : 32 + size[0], 32 : 32 + size[1]] / 255
     goal = tf.constant(np.clip(goal, 0.02, 0.98), tf.float32)
@@ -82,6 +86,7 @@ def test_objectives_are_what_they_say(network):
     )
 
 
+@pytest.mark.slow
 def test_a_batch_of_channels_is_one_run_and_each_picture_has_its_own(network):
     objective = dreaming.channel("block2_conv2", range(4))
     made = dreaming.maximize(network, objective, steps=12)
@@ -208,7 +213,7 @@ def test_moved_pictures_keep_their_shape_and_their_middle():
     np.testing.assert_allclose(np.sort(rolled, axis=None), np.sort(picture, axis=None))
 
 
-@pytest.mark.parametrize("name", ["channel", "neuron", "energy"])
+@pytest.mark.parametrize("name", slow_but(["channel", "neuron", "energy"], "neuron"))
 def test_nothing_is_said_on_the_way_up(network, name, capfd):
     layer = dict(channel="block1_conv1", neuron="block1_conv1", energy="block3_conv2")[name]
     at = {} if name == "energy" else dict(index=3)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import slow_but
 from keras import layers as L
 
 from helpers import dreaming, networks
@@ -61,12 +62,13 @@ def test_scores_too_need_a_size_that_leaves_a_cell(vgg):
             run()
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (2, 3)])
+@pytest.mark.parametrize("size", slow_but([(1, 1), (1, 7), (5, 1), (2, 3)], (1, 7)))
 def test_a_layer_without_strides_dreams_at_any_size(vgg, size):
     made = dreaming.maximize(vgg, dreaming.channel("block1_conv1", 0), size=size, steps=2)
     assert made.shape == (*size, 3) and np.isfinite(made).all()
 
 
+@pytest.mark.slow
 def test_each_side_has_its_own_smallest_size():
     made = network(
         L.Conv2D(2, (7, 1)), L.AveragePooling2D((1, 4)), L.DepthwiseConv2D((3, 2), name="last"),
@@ -94,6 +96,7 @@ def test_a_network_of_any_size_says_what_is_too_small():
         dreaming.maximize(made, dreaming.channel("pool", 0), steps=1)
 
 
+@pytest.mark.slow
 def test_too_many_octaves_are_counted(vgg):
     photo = np.full((40, 60, 3), 99.0)
     with pytest.raises(ValueError, match="11x16 .* smallest of 6 octaves; 4 of them would work"):
@@ -164,6 +167,7 @@ def test_every_kind_of_relu_is_woken(activation):
     assert picture[..., 0].min() > 200
 
 
+@pytest.mark.slow
 def test_waking_leaves_other_images_and_the_number_of_frames_alone():
     made = sleeping(L.MaxPooling2D(name="x"))
     bright = np.full_like(GREY, 200.0)
@@ -202,6 +206,7 @@ def test_what_cannot_be_woken_is_an_error_and_in_a_batch_a_warning():
     np.testing.assert_array_equal(made[1], GREY)
 
 
+@pytest.mark.slow
 def test_an_objective_that_has_arrived_may_stop():
     made = sleeping(L.MaxPooling2D(name="x"))
     bright = np.full_like(GREY, 200.0)

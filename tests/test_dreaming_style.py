@@ -63,6 +63,7 @@ def test_the_value_is_the_relative_squared_distance(network, photo, painting):
     assert dreaming.value(network, style, photo) == pytest.approx(-np.mean(apart), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_an_image_has_its_own_content_and_style(network, photo):
     layers = ["block1_conv2", "block3_conv2"]
     content = dreaming.content_of(network, photo, "block3_conv2")
@@ -118,6 +119,7 @@ def test_the_styled_picture_is_nearer_to_the_style_and_keeps_its_content(network
     assert all(map(np.array_equal, weights, network.get_weights()))
 
 
+@pytest.mark.slow
 def test_more_weight_brings_the_style_nearer(network, photo, painting):
     layers = ["block1_conv1", "block2_conv1"]
     style = dreaming.style_of(network, painting, layers)
@@ -188,6 +190,7 @@ def test_what_cannot_be_is_named_before_the_first_step(network, photo, painting)
         dreaming.content_of(network, photo[:1, :1], "block5_conv1")
 
 
+@pytest.mark.slow
 def test_a_subclassed_network_paints_as_well(photo, painting):
     conv = keras.layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")
     pool, dense = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)

@@ -297,6 +297,7 @@ def test_one_of_several_networks_can_be_chosen():
         explorer.set(network="third")
 
 
+@pytest.mark.slow
 def test_of_many_classes_the_most_probable_come_first_for_each_image():
     world, network = world_of(("a", "b"), count=2, size=48), one_of_two()["real"]
     first, second = world.test.images

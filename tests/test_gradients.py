@@ -128,6 +128,7 @@ def test_batch_size_and_single_images_change_nothing():
     assert_allclose(single, whole[3], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_activation_gradient_agrees_with_a_tape_through_a_sub_model():
     flat = forms()["flat"]
     conv = flat.get_layer("conv2")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import slow_but
 from hand_made import Calls, built, of
 from keras import layers, ops
 from numpy.testing import assert_allclose, assert_array_equal
@@ -88,7 +89,7 @@ def numeric(function, x, step=1e-3):
     return np.stack([(function(x + s) - function(x - s)) / (2 * step) for s in steps], axis=1)
 
 
-@pytest.mark.parametrize("made", MADE)
+@pytest.mark.parametrize("made", slow_but(MADE, "average", "by hand", "smoothed"))
 def test_where_there_are_no_logits_the_log_probability_is_explained_and_said(made):
     function, wanted = MADE[made]
     network = ending(function)

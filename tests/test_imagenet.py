@@ -91,6 +91,7 @@ def reference(torch, state, x):
     return (x @ state["_fc.weight"].T + state["_fc.bias"]).numpy()
 
 
+@pytest.mark.slow
 @installed
 def test_it_is_kept_after_the_first_time_and_a_damaged_copy_is_made_again(
     network, tmp_path, monkeypatch

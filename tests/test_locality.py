@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import slow_but
 from hand_made import Calls, built, forms
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,11 +138,9 @@ def turned_round(x):
 
 MAKES = [plain, strided, averaged, residual, fire, separable, gated, broadcast, mean_subtracted,
          enlarged, padded_twice, skipped, turned_round]  # fmt: skip
-QUICK = plain, averaged, separable, skipped
-CASES = [make if make in QUICK else pytest.param(make, marks=pytest.mark.slow) for make in MAKES]
 
 
-@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", slow_but(MAKES, plain, skipped), ids=lambda make: make.__name__)
 def test_it_is_what_covering_by_hand_gives(make):
     keras.utils.set_random_seed(1)
     x = keras.Input((HEIGHT, WIDTH, 3))
@@ -195,6 +194,7 @@ def test_half_precision():
     assert_as_by_hand(network, 6, 4, atol=0.01)
 
 
+@pytest.mark.slow
 def test_operations_of_ones_own():
     """A dilated convolution by TensorFlow itself, odd padding, and what hides in a function."""
     keras.utils.set_random_seed(1)

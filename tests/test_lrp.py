@@ -1,11 +1,13 @@
 """LRP against closed forms, the rules in NumPy, gradient times input, and itself in every form."""
 
+import functools
 import itertools
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import slow_but
 from hand_made import Calls, built, forms, images, of
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -208,6 +210,7 @@ def test_the_rules_in_numpy_give_the_same(rule):
 # What must hold on any network.
 
 
+@functools.cache
 def of_many_kinds(biases=0.0):
     """Return a network with everything but a gate: branches, pools, normalizations, paddings."""
     x = keras.Input((16, 16, 3))
@@ -226,6 +229,7 @@ def of_many_kinds(biases=0.0):
     return randomized(keras.Model(x, L.Dense(3, name="scores")(L.Dropout(0.5)(y))), 1, biases)
 
 
+@pytest.mark.slow
 def test_epsilon_without_biases_is_gradient_times_input_and_conserves_the_score():
     network, x = of_many_kinds(), images(3)
     found = relevance.lrp(network, x, [0, 1, 2], "epsilon", epsilon=1e-9)
@@ -235,7 +239,7 @@ def test_epsilon_without_biases_is_gradient_times_input_and_conserves_the_score(
     assert_allclose(total(found), scores, rtol=1e-3)
 
 
-@every_rule
+@pytest.mark.parametrize("rule", slow_but(RULES, "composite"))
 def test_without_biases_all_layers_that_all_paths_cross_hold_the_score(rule):
     network, x = of_many_kinds(), images(3)
     scores = gradients.quantity(network, x, 1)
@@ -326,6 +330,7 @@ def test_a_gate_counts_as_a_constant():
         relevance.lrp_by_layer(network, x, 1, layers="gate")
 
 
+@pytest.mark.slow
 def test_every_form_gives_the_same():
     maps = {
         form: relevance.lrp(network, images(), [0, 1, 2])
@@ -336,6 +341,7 @@ def test_every_form_gives_the_same():
         assert_allclose(found, maps["flat"], atol=1e-6 * np.abs(maps["flat"]).max())
 
 
+@pytest.mark.slow
 def test_operators_of_ones_own_and_a_layer_called_twice():
     weights = tf.constant([[1.0, -1.0], [0.5, 2.0]])
     network = built(Calls(lambda n, x: tf.nn.relu(n.twice(n.twice(x)) @ weights + 0.0),

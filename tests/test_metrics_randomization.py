@@ -92,6 +92,7 @@ def test_the_target_is_what_the_whole_network_predicts():
         assert_array_equal(target, networks.predict(network, images()).argmax(1))
 
 
+@pytest.mark.slow
 def test_the_method_is_asked_for_the_margin():
     network = forms()["flat"]
     found = metrics.randomization_check(network, images(), saliency.gradient, against="rest")

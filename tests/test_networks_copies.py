@@ -6,6 +6,7 @@ import random
 import keras
 import numpy as np
 import pytest
+from cases import slow_but
 from hand_made import Subclassed, built, forms, images, of, parts, two_two_one
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,6 +34,9 @@ def copyable(activation=None):
     described = built(Described(activation), (16, 16, 3))
     described.set_weights(found["flat"].get_weights())
     return found | {"subclassed": described}
+
+
+FORMS = ["flat", "sequential", "nested", "subclassed"]
 
 
 @functools.cache
@@ -66,6 +70,7 @@ def test_vgg16_takes_rgb_and_prepares_it_as_vgg_does_also_from_a_file(tmp_path):
     assert_array_equal(networks.record(loaded, picture, "minus_mean")["minus_mean"], wanted)
 
 
+@pytest.mark.slow
 def test_vgg16_can_be_looked_into():
     picture = images(1, 224)
     heat = cam.grad_cam(vgg16(), picture, 0)
@@ -73,6 +78,7 @@ def test_vgg16_can_be_looked_into():
     assert cam.default_layer(vgg16()) == "block5_conv3"
 
 
+@pytest.mark.slow
 def test_vgg16_takes_weights_for_its_convolutions(tmp_path, monkeypatch):
     theirs = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
     theirs.save_weights(tmp_path / "vgg16.weights.h5")
@@ -104,7 +110,7 @@ def closed_form(weights, l1, l2):
     return l1 * np.abs(flat).sum() + l2 * (flat**2).sum()
 
 
-@pytest.mark.parametrize("form", ["flat", "sequential", "nested", "subclassed"])
+@pytest.mark.parametrize("form", slow_but(FORMS, "flat", "subclassed"))
 def test_a_penalty_is_the_closed_form_and_nothing_else_changes(form):
     network = copyable("softmax")[form]
     before = network.predict(images(), verbose=0)
@@ -187,7 +193,7 @@ def test_wrong_penalties_are_named():
         networks.penalized(network, l2=1, layers="pool")
 
 
-@pytest.mark.parametrize("form", ["flat", "sequential", "nested", "subclassed"])
+@pytest.mark.parametrize("form", slow_but(FORMS, "nested", "subclassed"))
 def test_frozen_layers_do_not_learn_and_the_others_do(form):
     network = copyable("softmax")[form]
     weights, before = network.get_weights(), network.predict(images(), verbose=0)
@@ -213,6 +219,7 @@ def trainable(network):
     return [name for name in names if networks.find_layer(network, name).trainable]
 
 
+@pytest.mark.slow
 def test_freezing_goes_up_to_the_last_layer_of_a_block():
     network = narrow()
     names = networks.layer_names(network)

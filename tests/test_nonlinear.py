@@ -112,6 +112,7 @@ def test_a_prelu_beside_relus_keeps_its_plain_gradient_and_the_relus_are_guided(
     assert_allclose(gradients.gradient(network, x, guided=True), found)  # it is said once
 
 
+@pytest.mark.slow
 def test_one_relu_among_many_swishes_is_counted():
     def function(x):
         for _ in range(34):

@@ -6,6 +6,7 @@ import os
 import keras
 import numpy as np
 import pytest
+from cases import slow_but
 from hand_made import forms, images, of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,6 +110,9 @@ def test_one_pixel_that_matters_is_at_the_centre_of_its_map():
     assert_array_equal(np.abs(found) > 1e-5 * abs(wanted), covered_near(5, 7, (11, 15)))
 
 
+FORMS = ["flat", "sequential", "nested", "subclassed"]
+
+
 def covered_near(row, column, shape, reach=2):
     near = np.zeros(shape, bool)
     near[row - reach : row + reach + 1, column - reach : column + reach + 1] = True
@@ -116,7 +120,7 @@ def covered_near(row, column, shape, reach=2):
 
 
 @pytest.mark.parametrize("head", [None, "softmax"])
-@pytest.mark.parametrize("form", ["flat", "sequential", "nested", "subclassed"])
+@pytest.mark.parametrize("form", slow_but(FORMS, "flat", "nested"))
 def test_every_form_and_head_loses_what_it_loses_by_hand(form, head):
     network = forms(head)[form]
     image = images(1)[0]

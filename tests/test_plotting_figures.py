@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from cases import slow_but
 from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.text import Text
 from PIL import Image
@@ -230,7 +231,7 @@ TYPED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", TYPED)
+@pytest.mark.parametrize("words", slow_but(TYPED, "$x_1^2$", "two\nlines", "x" * 300, "猫"))
 @pytest.mark.filterwarnings("ignore:No font on this machine")
 def test_text_is_drawn_as_it_is_typed(words):
     figure = plotting.show_grid([PICTURE, PICTURE], [words, "b"])

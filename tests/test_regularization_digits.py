@@ -66,6 +66,7 @@ def test_the_dense_network_has_the_parameters_that_the_lesson_counts():
     assert regularization.dense(hidden=100).count_params() == 64 * 100 + 100 + 100 * 10 + 10
 
 
+@pytest.mark.slow
 def test_learning_lowers_the_loss_and_a_penalty_keeps_false_labels_from_being_known(data):
     false = data.labels != data.true_labels
     repeated = []

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import slow_but
 from hand_made import SPELLINGS, Calls, built, forms, images, of, two_two_one
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,7 +40,7 @@ def test_the_gradient_of_known_functions():
         assert_allclose(saliency.gradient(of(function), [3.0], 0), [wanted], rtol=1e-6)
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("spelling", slow_but(SPELLINGS, "activation", "nested"))
 def test_the_guided_gradient_of_the_two_two_one_network(spelling):
     network = two_two_one(spelling)
     points = np.float32([[1, 0], [-1, 0]])
@@ -144,6 +145,7 @@ def test_a_jump_that_is_not_found_is_said_with_its_size():
         saliency.integrated_gradients(network, [1.0], 0, steps=4)
 
 
+@pytest.mark.slow
 def test_a_noiseless_smooth_gradient_is_the_gradient():
     network = forms()["nested"]
     plain = saliency.gradient(network, images())
@@ -171,6 +173,7 @@ def test_a_copys_noise_does_not_hang_on_the_copies_beside_it(monkeypatch):
     assert np.abs(whole - [0, 75, 300]).max() > 1
 
 
+@pytest.mark.slow
 def test_noise_smooths_a_known_slope():
     # E[d/dx (x + s z)^3] = 3 (x^2 + s^2); the range of (0, 10) is 10, so that s = 2.
     network = of(lambda x: keras.ops.sum(x**3, axis=1, keepdims=True), 2)
@@ -223,7 +226,7 @@ def test_a_single_sigmoid_is_two_classes(method):
 
 
 @every_method
-@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float64])
+@pytest.mark.parametrize("dtype", slow_but([np.uint8, np.int64, np.float64], np.uint8))
 def test_pictures_may_be_oblong_and_of_any_type_of_number(method, dtype):
     network = oblong()
     for shape in ((20, 12, 3), (13, 30, 3)):

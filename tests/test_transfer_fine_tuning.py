@@ -51,6 +51,7 @@ def test_halves_give_what_the_whole_gives_and_share_its_weights(base, pictures):
         transfer.halves(base, "block9_pool")
 
 
+@pytest.mark.slow
 def test_headed_begins_where_a_frozen_base_ends_and_leaves_the_base_alone(base, pictures):
     images, labels = pictures
     before = base.get_weights()

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from cases import slow_but
 from keras import layers
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -110,6 +111,10 @@ BASES = {
     "sequential": (lambda: deferred(pooled(layers.Dense(5))), 6),
     "subclassed": (lambda: subclassed(None), 5),
 }  # fmt: skip
+QUICK = (
+    "dense", "flatten", "headless", "any size", "nested", "classifier within", "sequential",
+    "subclassed",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +127,7 @@ def pictures():
     return images.clip(0, 255).astype(np.uint8), labels
 
 
-@pytest.mark.parametrize("kind", BASES)
+@pytest.mark.parametrize("kind", slow_but(BASES, *QUICK))
 def test_a_head_on_any_network(kind, pictures, tmp_path):
     keras.utils.set_random_seed(1)
     build, width = BASES[kind]

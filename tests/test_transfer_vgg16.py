@@ -99,6 +99,7 @@ def test_a_head_is_vgg16s_own_and_learns_the_same_each_time(network, pictures):
     assert full.count_params() == 20_188_674 - 7_079_424 and full.output_shape == (None, 2)
 
 
+@pytest.mark.slow
 def test_a_head_learns_from_features_of_any_size_alike(network, pictures):
     images, labels = pictures
     found = transfer.kept_features(network, images)
@@ -118,6 +119,7 @@ def test_labels_that_do_not_fit_are_named():
             transfer.train_dense_layers(found, labels, 2)
 
 
+@pytest.mark.slow
 def test_fine_tuning_moves_block_5_and_the_head_and_nothing_before(network, pictures):
     images, labels = pictures
     before = {layer.name: layer.get_weights() for layer in network.layers}

@@ -117,6 +117,7 @@ def test_a_click_selects_the_point_or_the_neighbour_below_it(explorer, pictures)
     assert click(np.array([size[0] - 4, 4])) == nearest[3]  # nothing lies there
 
 
+@pytest.mark.slow
 def test_buttons_walk_to_the_nearest_picture_in_their_direction(explorer, pictures):
     from helpers.explorers.tsne import _maps
 
@@ -167,6 +168,7 @@ def test_few_pictures_leave_perplexities_out_and_say_so(pictures):
         assert explorers.tsne_maps(*few, perplexities=(5,)).values()["perplexity"] == 1
 
 
+@pytest.mark.slow
 def test_toy_clouds_show_the_truth_beside_the_map_and_measure_both():
     toys = explorers.toy_clouds()
     label = toys.set(data="few and many points", perplexity=15)
