@@ -11,6 +11,7 @@ from PIL import Image
 from test_explorers import shown, upload
 
 from helpers import drawn, dreaming, explorers, networks
+from helpers.explorers import background
 from helpers.explorers.explorer import enlarge, png
 
 module = import_module("helpers.explorers.deep_dream")  # the name is also the explorer's
@@ -36,7 +37,7 @@ def explorer(network, photo):
     yield made
     made.stop()
     made.wait(LONG)
-    assert not [t for t in threading.enumerate() if t.name == "deep dream"]
+    assert not [t for t in threading.enumerate() if t.name == "dream"]
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_every_control_changes_the_dream(explorer, network):
 
 @pytest.mark.slow
 def test_a_dream_is_remembered_and_their_number_is_bounded(explorer, monkeypatch):
-    monkeypatch.setattr(module, "KEPT_DREAMS", 2)
+    monkeypatch.setattr(background, "KEPT_WORKS", 2)
     pictures = []
     for strength in (2, 5, 9):
         explorer.set(strength=strength)
@@ -109,7 +110,7 @@ def test_a_dream_is_remembered_and_their_number_is_bounded(explorer, monkeypatch
         pictures.append(shown(explorer))
     assert explorer.set(strength=5).endswith("dreamt, 2 of 2 frames")
     assert np.array_equal(shown(explorer), pictures[1])
-    assert explorer.set(strength=2).endswith("press dream") and len(explorer._dreams) == 2
+    assert explorer.set(strength=2).endswith("press dream") and len(explorer._works) == 2
 
 
 def test_stop_ends_the_dream_and_no_further_frame_is_shown(explorer, slow):
