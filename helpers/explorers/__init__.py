@@ -1,7 +1,7 @@
 """Interactive explorers with sliders, one module for each lesson, by its name.
 
-`explorer.py` is what they share. Where a function has its module's name, as in
-`explorers.grad_cam`, the name is the function's.
+`explorer.py` is what they share, `background.py` what slow ones share. Where a function has its
+module's name, as in `explorers.grad_cam`, the name is the function's.
 """
 
 from helpers.explorers.activations import channels
@@ -11,10 +11,11 @@ from helpers.explorers.grad_cam import grad_cam, own_photo
 from helpers.explorers.regularization import penalties, polynomial
 from helpers.explorers.relevance import part_surgery
 from helpers.explorers.saliency import pixel_maps
+from helpers.explorers.style_transfer import style_transfer
 from helpers.explorers.transfer_learning import freezing
 from helpers.explorers.tsne import toy_clouds, tsne_maps
 
 __all__ = [
     "Explorer", "channels", "deep_dream", "freezing", "grad_cam", "own_photo", "part_surgery",
-    "penalties", "pixel_maps", "png", "polynomial", "toy_clouds", "tsne_maps",
+    "penalties", "pixel_maps", "png", "polynomial", "style_transfer", "toy_clouds", "tsne_maps",
 ]  # fmt: skip
