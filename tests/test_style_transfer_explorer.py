@@ -6,10 +6,10 @@ from importlib import import_module
 import keras
 import numpy as np
 import pytest
-from test_explorers import shown
+from test_explorers import shown, upload
 
 from helpers import drawn, dreaming, explorers, networks
-from helpers.explorers.explorer import enlarge
+from helpers.explorers.explorer import enlarge, png
 
 LONG = 60  # seconds in which any of these paintings is done
 
@@ -72,6 +72,23 @@ def test_every_control_changes_the_painting(explorer):
         pictures.append(shown(explorer))
     assert seen[-1] == "mosaic, style weight 1, in the photo's colours: painted, 3 of 3 frames"
     assert explorer.set(moment=0).endswith("seen at frame 0")
+
+
+def test_a_style_of_your_own_is_chosen_at_once_and_what_is_no_picture_is_named(explorer):
+    assert explorer.set(style="your style") == "your style, style weight 30: press paint"
+    assert "there is no picture to paint like: upload one" in painted(explorer)
+    explorer.set(style="waves")
+    explorer.controls["upload_style"].value = upload(png(dreaming.pattern("mosaic", (40, 48))))
+    assert painted(explorer) == "your style, style weight 30: painted, 3 of 3 frames"
+    own = shown(explorer)
+    explorer.set(style="mosaic")
+    painted(explorer)
+    assert np.abs(np.subtract(own, shown(explorer), dtype=float)).mean() < 10
+    explorer.controls["upload_style"].value = upload(b"no picture at all")
+    assert " is not shown: " in explorer.notice.text
+    assert explorer.notice.text.endswith(". The choice before it stays.")
+    explorer.set(style="your style")
+    assert np.array_equal(shown(explorer), own)
 
 
 def test_one_of_several_networks_paints(network, photo):

@@ -51,6 +51,15 @@ class Work:
         return f"{len(self.frames)} of {self.total} frames"
 
 
+@dataclass
+class Upload:
+    """What was uploaded last, the last of it that is an image, and what is wrong with the rest."""
+
+    given: bytes | None = field(default=None, repr=False)
+    image: bytes | None = field(default=None, repr=False)
+    problem: str = ""
+
+
 class Background(Explorer):
     """An explorer for slow images: a thread makes frame after frame, and a button stops it.
 
@@ -68,11 +77,14 @@ class Background(Explorer):
     def __init__(self, title, photo, controls, frames_in):
         """Show a photo uint8 (H, W, 3); the control "upload" replaces it.
 
-        Films are saved as `frames_in`.
+        A control "upload" there must be. Each control whose name begins with it takes a file, of
+        which `settings` has the bytes, or None; `frames` reads them (`self.read`). Films are saved
+        as `frames_in`.
         """
         self._first, self._film = _framed(checked([photo])[0]), frames_in
         self._lock, self._works, self._latest = threading.RLock(), OrderedDict(), None
-        self._upload, self._photo, self._problem = None, (None, self._first), ""
+        self._photo = self._first
+        self._uploads = {name: Upload() for name in controls if name.startswith("upload")}
         self.bar = widgets.IntProgress(value=0, min=0, max=1, description="progress")
         acts = {self.words.verb: self.start, "stop": self.stop, "save film": self.save_film}
         self.buttons = {name: widgets.Button(description=name) for name in acts}
@@ -90,7 +102,7 @@ class Background(Explorer):
             if before is not None:
                 before.told.set()
             key = tuple(settings.values())
-            work = Work(self._photo[1], self.count(settings), self.asked(settings))
+            work = Work(self._photo, self.count(settings), self.asked(settings))
             self._latest = self._works[key] = work
             self._works.move_to_end(key)
             while len(self._works) > KEPT_WORKS:
@@ -141,24 +153,30 @@ class Background(Explorer):
             part = "" if len(frames) > work.total else f" (stopped: {work.total + 1} were wanted)"
             self.label.say(f"Saved {len(frames)} frames in {path}{part}")
 
+    def read(self, content):
+        """Return an uploaded file's image, cropped to the first photo's size."""
+        return photos.read(content, self._first[0].shape[:2])
+
     def _settings(self):
-        """Return the controls' values, with the last upload that is a photo, without the moment."""
-        name, content = uploaded(self.controls["upload"].value)
-        if content != self._upload:
-            self._upload, self._problem = content, ""
-            try:
-                self._photo = content, self._framed_photo(content)
-            except ValueError as error:
-                said = first_line(error).rstrip(". ")
-                self._problem = f"{name} is not shown: {said}. The photo before it stays."
+        """Return the controls' values but the moment, with the last uploads that are images."""
         values = self.values()
         del values["moment"]
-        return values | {"upload": self._photo[0]}
-
-    def _framed_photo(self, content):
-        if content is None:
-            return self._first
-        return _framed(photos.read(content, self._first[0].shape[:2]))
+        for control, upload in self._uploads.items():
+            name, content = uploaded(self.controls[control].value)
+            if content != upload.given:
+                upload.given, upload.problem = content, ""
+                try:
+                    image = None if content is None else self.read(content)
+                except ValueError as error:
+                    said = first_line(error).rstrip(". ")
+                    stays = "photo" if control == "upload" else "choice"
+                    upload.problem = f"{name} is not shown: {said}. The {stays} before it stays."
+                else:
+                    upload.image = content
+                    if control == "upload":
+                        self._photo = self._first if image is None else _framed(image)
+            values[control] = upload.image
+        return values
 
     def _run(self, work, settings, before):
         """Work in a thread of its own: add frame after frame until told to stop."""
@@ -188,7 +206,7 @@ class Background(Explorer):
         with self._lock:
             settings, moment = self._settings(), self.controls["moment"]
             work, last = self._works.get(tuple(settings.values())), self._latest
-            frames = [self._photo[1], *(work.frames if work else ())]
+            frames = [self._photo, *(work.frames if work else ())]
             number = round(moment.value / 100 * (len(frames) - 1))
             seen = "" if number == len(frames) - 1 else f", seen at frame {number}"
             going = last is not None and last.runs
@@ -199,7 +217,7 @@ class Background(Explorer):
                     f"{self.words.verb} replaces it"
                 )
             self.image.value = frames[number][1]
-            self.warn(self._problem)
+            self.warn(" ".join(u.problem for u in self._uploads.values() if u.problem))
             self.label.say(f"{self.asked(settings)}: {self._state(work)}{seen}{unseen}")
             counted = last if going else work
             self.bar.max, self.bar.value = (
@@ -222,9 +240,9 @@ class Background(Explorer):
         return f"{self.words.doing if work.runs else 'stopped'}, {work.made}"
 
 
-def upload_button():
-    """Return the control "upload", a button that takes a photo."""
-    return widgets.FileUpload(accept="image/*", description="your photo")
+def upload_button(description="your photo"):
+    """Return a control that takes an image file; "upload" is the photo's."""
+    return widgets.FileUpload(accept="image/*", description=description)
 
 
 def _framed(picture):

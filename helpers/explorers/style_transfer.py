@@ -8,6 +8,7 @@ from helpers.explorers.explorer import by_name, checked, dropdown
 
 STEPS, EVERY = 80, 8  # of an ascent, and between frames
 WEIGHTS = (1, 3, 10, 30, 100)
+OWN = "your style"
 
 
 def style_transfer(network, photo, styles, frames_in="painting.gif"):
@@ -16,7 +17,7 @@ def style_transfer(network, photo, styles, frames_in="painting.gif"):
     Arguments:
         network: a network, or {name: network} to choose from.
         photo: uint8 (H, W, 3); an upload replaces it, cropped to the same size.
-        styles: {name: uint8 (H, W, 3)}, of any sizes.
+        styles: {name: uint8 (H, W, 3)}, of any sizes; an upload adds "your style".
         frames_in: where films are saved, or beside it under a number.
 
     Raises ValueError for a network without convolutions, and without any style or network.
@@ -38,7 +39,8 @@ class Painter(Background):
         controls = {
             "network": dropdown("network", list(self._networks)),
             "upload": upload_button(),
-            "style": dropdown("style", list(self._styles)),
+            "upload_style": upload_button(OWN),
+            "style": dropdown("style", [*self._styles, OWN]),
             "weight": widgets.SelectionSlider(
                 options=WEIGHTS, value=30, description="style weight"
             ),
@@ -47,15 +49,25 @@ class Painter(Background):
         if len(self._networks) == 1:
             del controls["network"]
         super().__init__("Style explorer", photo, controls, frames_in)
+        self.controls["upload_style"].observe(self._take_own, "value")
+
+    def _take_own(self, change):
+        """Choose "your style" as soon as there is one."""
+        if self._settings()["upload_style"] is not None and change["new"]:
+            self.set(style=OWN)
 
     def frames(self, photo, settings):
         """Yield the frames of a picture while it is painted."""
         name = settings.get("network", next(iter(self._networks)))
         network, (layer, layers) = self._networks[name], self._layers[name]
+        if settings["style"] != OWN:
+            style = self._styles[settings["style"]]
+        elif settings["upload_style"] is not None:
+            style = self.read(settings["upload_style"])
+        else:
+            raise ValueError(f"there is no picture to paint like: upload one with {OWN!r}")
         objective = dreaming.content_of(network, photo, layer)
-        objective += settings["weight"] * dreaming.style_of(
-            network, self._styles[settings["style"]], layers
-        )
+        objective += settings["weight"] * dreaming.style_of(network, style, layers)
         how = dict(dreaming.WAVES, steps=STEPS, rate=0.05, every=EVERY)
         for picture in dreaming.ascend(network, objective, photo, **how):
             yield dreaming.with_colours_of(photo, picture) if settings["colours"] else picture

@@ -82,6 +82,22 @@ def slope_at_layer(network, batch):
     return lambda: [found.numpy() for found in compiled(batch)]
 
 
+def slope_of_style(network, *batches):
+    """Return a function that runs what style transfer needs: the slope of some Gram matrices."""
+    layer, layers = dreaming.default_layers(network)
+    outputs = [network.get_layer(name).output for name in (layer, *layers)]
+    looked = keras.Model(network.inputs, outputs)
+
+    @tf.function(autograph=False)
+    def compiled(x):
+        content, *given = looked(x, training=False)
+        grams = [tf.einsum("nhwc,nhwd->ncd", one, one) for one in given]
+        return tf.gradients([tf.reduce_sum(one**2) for one in (content, *grams)], x)[0]
+
+    batches = [tf.constant(x, tf.float32) for x in batches]
+    return lambda: [compiled(x).numpy() for x in batches]
+
+
 METHODS = {
     "gradient": Method("gradient", lambda n, x: saliency.gradient(n, x, 0), Bare(slope)),
     "guided_gradient": Method(
@@ -127,6 +143,12 @@ METHODS = {
         f"maximization, {peers.STEPS} steps",
         lambda n, x: dreaming.maximize(n, dreaming.target_class(0), steps=peers.STEPS),
         Bare(slope, peers.STEPS),
+        MAXIMIZE_LIMIT,
+    ),
+    "style_transfer": Method(
+        f"style transfer, {peers.STEPS} steps",
+        lambda n, x: dreaming.style_transfer(n, x[0], x[0, ::-1], steps=peers.STEPS),
+        Bare(slope_of_style, peers.STEPS),
         MAXIMIZE_LIMIT,
     ),
 }

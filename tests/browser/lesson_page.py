@@ -12,7 +12,7 @@ OPEN, RUN, REACT = 120, 600, 60  # seconds that a step may take on a busy machin
 STILL = 5  # looks in a row, a tenth of a second apart, that find an element in one place
 OUTPUT = ".jp-OutputArea-output"
 CONTROLS = ".jupyter-widgets.widget-inline-hbox, button.jupyter-button"
-START_WORDS, STOP_WORD = ("start", "dream", "run", "go"), "stop"
+START_WORDS, STOP_WORD = ("start", "dream", "paint", "run", "go"), "stop"
 # The widgets of ipywidgets 7 ask for a formula setter that JupyterLab 4 no longer has.
 HARMLESS = r"reading 'Queue'"
 # The open notebook, as JavaScript sees it.
