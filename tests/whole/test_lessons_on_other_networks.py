@@ -88,6 +88,7 @@ RUNS = {  # which lesson meets which case
     "06_deep_dream": ["swish"],
     "07_tsne": ["sigmoid"],
     "08_relevance": ["softmax"],
+    "09_style_transfer": ["sigmoid"],
 }
 ASKED = os.environ.get("COURSE_CASES", " ".join(CASES)).split()
 if ASKED == ["all"]:
