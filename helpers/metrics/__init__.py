@@ -5,7 +5,8 @@ and where does it point (`pointing_game`)? Does a map add up (`completeness_gap`
 network say without the pixels that a map calls important (`deletion_curve`, `road_curve`), or with
 only them (`insertion_curve`)? Does the map change when the network's weights are shuffled
 (`randomization_check`), or when another class is explained (`random_logit_check`)?
-`compare_methods` puts several methods side by side.
+`compare_methods` puts several methods side by side. How far are the parts' shares of a map from
+their exact Shapley values (`misfit`)?
 
 A map is (N, H, W), or (N, H, W, C) where a method gives a value for each colour. Parts are int
 (N, H, W), the index of each pixel's part in `part_names`. A single map and its parts, (H, W), give
@@ -13,6 +14,7 @@ single numbers.
 """
 
 from helpers.metrics.comparison import METHODS, METRICS, Estimate, compare_methods, edges, even
+from helpers.metrics.credit import measured_misfits, misfit
 from helpers.metrics.curves import (
     area,
     completeness_gap,
@@ -45,6 +47,8 @@ __all__ = [
     "even",
     "impute",
     "insertion_curve",
+    "measured_misfits",
+    "misfit",
     "part_scores",
     "pointing_game",
     "random_logit_check",

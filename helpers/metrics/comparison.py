@@ -102,7 +102,7 @@ def compare_methods(network, drawings, target=None, methods=None, metrics=METRIC
     ):
         maps = method(network, images, target, **how)
         found[name] = {
-            metric: _estimate(_judge(metric, maps, parts, truth, *curve)) for metric in metrics
+            metric: estimate(_judge(metric, maps, parts, truth, *curve)) for metric in metrics
         }
     return found
 
@@ -131,7 +131,7 @@ def _agreement(sums, truth):
     return np.array([rank_correlation(g[k], t[k]) for g, t, k in pairs])
 
 
-def _estimate(values):
+def estimate(values):
     """Return the mean of values and its standard error, without those that are NaN."""
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]
