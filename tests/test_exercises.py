@@ -22,7 +22,7 @@ NETWORKS = functools.cache(World.load_network)
 SLOW = {
     "start_here.3", "transfer_learning.3", "transfer_learning.4", "activations.2", "activations.3",
     "saliency.3", "grad_cam.2", "grad_cam.3", "grad_cam.4", "deep_dream.2", "deep_dream.4",
-    "deep_dream.5", "tsne.4", "relevance.1",
+    "deep_dream.5", "tsne.4",
 }  # fmt: skip
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name

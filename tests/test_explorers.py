@@ -351,8 +351,6 @@ def test_what_an_explorer_cannot_show_is_named():
             explore(load_world("drawn"), network={})
     with pytest.raises(ValueError, match="give at least one network"):
         explorers.deep_dream({}, load_world("drawn").test.images[0])
-    with pytest.raises(ValueError, match="at least one network and one seed"):
-        explorers.part_surgery({})
 
 
 def test_a_single_picture_of_any_shape_is_shown():

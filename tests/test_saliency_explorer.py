@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import drawn, explorers, gradients, load_world, networks, plotting, saliency
+from helpers import explorers, gradients, load_world, networks, plotting, saliency
 from helpers.explorers import explorer as pattern
 
 pytestmark = pytest.mark.slow  # its maps are computed in advance; lesson 04 shows it in `make test`
@@ -20,13 +20,6 @@ def world():
 @pytest.fixture(scope="module")
 def maps(world):
     return explorers.pixel_maps(world, world.test.images[:2])
-
-
-@pytest.fixture(scope="module")
-def surgery(world):
-    return explorers.part_surgery(
-        {"pets": world.network, "robust": world.load_network("pets_robust")}
-    )
 
 
 def shown(explorer):
@@ -92,36 +85,3 @@ def test_the_map_is_the_helpers_own_and_the_label_names_it(world, maps):
 def test_too_many_pictures_are_refused(world):
     with pytest.raises(ValueError, match="9 images; give at most 8"):
         explorers.pixel_maps(world, world.test.images[:9])
-
-
-@pytest.mark.parametrize("part", drawn.FACE)
-def test_a_part_taken_away_is_drawn_away_and_its_maps_follow(surgery, part):
-    surgery.set(seed=1, kind="cat", method="gradient", **dict.fromkeys(drawn.FACE, True))
-    before, said = shown(surgery), surgery.label.text
-    surgery.set(**{part: False})
-    after = shown(surgery)
-    for number in range(3):  # the picture and two maps
-        columns = slice(264 * number, 264 * number + 256)
-        assert not np.array_equal(before[:, columns], after[:, columns])
-    bare = drawn.draw("cat", 1, (part,)).image
-    assert np.array_equal(after[:, :256], pattern.enlarge(bare, 256))
-    assert said.startswith("cat, whole. ")
-    assert surgery.label.text.startswith(f"cat without {part}. ")
-
-
-@pytest.mark.parametrize(("name", "value"), [("seed", 2), ("kind", "dog"), ("method", "Grad-CAM")])
-def test_another_animal_or_method_is_another_picture(surgery, name, value):
-    surgery.set(seed=1, kind="cat", method="gradient", **dict.fromkeys(drawn.FACE, True))
-    before = shown(surgery)
-    surgery.set(**{name: value})
-    assert not np.array_equal(before, shown(surgery))
-
-
-def test_the_surgeon_reports_what_each_network_says(world, surgery):
-    label = surgery.set(seed=3, kind="dog", ears=True, eyes=False, muzzle=False, whiskers=True)
-    picture = drawn.draw("dog", 3, ("eyes", "muzzle")).image
-    assert label.startswith("dog without eyes, muzzle. pets: dog ")
-    for name, network in (("pets", world.network), ("robust", world.load_network("pets_robust"))):
-        chance = networks.predict(network, picture)[0, 1]
-        score = gradients.scores(network, picture)[0, 1]
-        assert f"{name}: dog {chance:.0%}, score {score:+.1f}" in label

@@ -1,83 +1,53 @@
-"""Questions of lesson 08: relevance, from shuffled weights to occlusion written by hand."""
-
-import functools
+"""Questions of lesson 08: relevance, from a shared taxi to a rule of LRP."""
 
 import numpy as np
 
-from helpers import gradients, saliency
+from helpers import relevance
 from helpers.exercises.answers import Wrong, array, called, choice, quoted
-from helpers.exercises.exercise import Question, drawn_network, drawn_world
-from helpers.metrics import rank_correlation
-from helpers.metrics.sanity import Forgetful, own_weights
-from helpers.networks import predict
+from helpers.exercises.exercise import Question
 
-METHODS = {
-    "gradient": saliency.gradient,
-    "guided gradient": saliency.guided_gradient,
-    "integrated gradients": functools.partial(
-        saliency.integrated_gradients, steps=8, tolerance=None
-    ),
-    "SmoothGrad": functools.partial(saliency.smooth_gradient, samples=8),
-}
-OCCLUSION = """
-def my_occlusion(margin, picture, side, grey_level):
-    heat = np.zeros(picture.shape[:2])
-    for top in range(0, picture.shape[0], side):
-        for left in range(0, picture.shape[1], side):
-            covered = picture.copy()
-            covered[top : top + side, left : left + side] = grey_level
-            lost = margin(picture[None])[0] - margin(covered[None])[0]
-            heat[top : top + side, left : left + side] = lost
-    return heat
-""".strip()
-STATEMENTS = ("integrated gradients", "occlusion", "guided gradient")
+FARES = {"Ann": 6.0, "Ben": 12.0, "Cleo": 42.0, "Dan": 6.0}  # alone, in euros
+STATEMENTS = ("LRP", "KernelSHAP", "Score-CAM")  # in the order of the lesson's
 
 
-@functools.cache
-def _alike_after_forgetting():
-    """Return how alike each method's maps stay when the last layer is shuffled."""
-    network, images = drawn_network(), drawn_world().test.images[:3]
-    target = predict(network, images).argmax(axis=1)
-    forgetful = Forgetful(network)
-    forgetful.forget(list(own_weights(network).values())[-1], np.random.default_rng(0))
-    alike = {}
-    for name, method in METHODS.items():
-        before, after = (method(net, images, target) for net in (network, forgetful))
-        sizes = (np.abs(maps).sum(axis=3) for maps in (before, after))
-        alike[name] = np.mean([rank_correlation(a, b) for a, b in zip(*sizes, strict=True)])
-    return alike
-
-
-def _hardly_changes(answer):
-    method, alike = choice(answer, METHODS), _alike_after_forgetting()
-    if alike[method] == max(alike.values()):
+def _fair(answer):
+    shares = array(answer, (len(FARES),), "four numbers")
+    whole = max(FARES.values())
+    if abs(shares.sum() - whole) > 0.01 * whole:
+        return f"Your shares add up to {shares.sum():.2f}, and the taxi costs {whole:.0f}."
+    wanted = relevance.shapley_values(_fare, list(FARES))
+    off = np.abs(shares - list(wanted.values())) > 0.01
+    if not off.any():
         return None
-    return f"The rank correlation of {method} falls to {alike[method]:.2f}; another stays higher."
+    if abs(shares[0] - shares[3]) > 0.01:
+        return "Ann and Dan get out at the same stop: twins pay the same."
+    return f"The share of {list(FARES)[int(off.argmax())]} is another one. Who uses which stretch?"
 
 
-def _occludes(function):
-    network, images = drawn_network(), drawn_world().test.images[[5, 10]]
+def _fare(riders):
+    """Return what a taxi costs that takes each of the riders home, on one way."""
+    return max((FARES[rider] for rider in riders), default=0.0)
 
-    def margin(pictures):
-        return gradients.quantity(network, pictures, 0, against="rest")
 
-    for image, side, level in (images[0], 32, 127), (images[1], 48, 0):
-        got = array(called(function, margin, image, side, level), image.shape[:2], "a map")
-        wanted, before = np.zeros(image.shape[:2]), margin(image[None])[0]
-        for top in range(0, image.shape[0], side):
-            for left in range(0, image.shape[1], side):
-                covered = image.copy()
-                square = slice(top, top + side), slice(left, left + side)
-                covered[square] = level
-                wanted[square] = before - margin(covered[None])[0]
-        scale = np.abs(wanted).max()
-        if np.abs(got - wanted).max() <= 0.01 * scale:
+def _shares_by_zplus(function):
+    rng = np.random.default_rng(4)
+    for inputs, units in (3, 2), (5, 4):
+        x, given = 0.5 + rng.random(inputs), rng.normal(size=units)
+        weights = rng.normal(size=(inputs, units))
+        weights[0] = 5 + np.abs(weights[0])  # so that all sums are positive
+        got = array(called(function, x, weights, given), (inputs,), "one share for each input,")
+        plus = np.maximum(weights, 0)
+        if np.allclose(got, x * (plus @ (given / (x @ plus))), rtol=1e-3):
             continue
-        if np.abs(got + wanted).max() <= 0.01 * scale:
-            return "The signs are the wrong way round: the map holds what is lost, before - after."
-        if np.abs(before - got - wanted).max() <= 0.01 * scale:
-            return "That is the margin of the covered picture. What is lost is before - after."
-        return "The map differs. Cover one square at a time, and uncover it before the next."
+        if np.allclose(got, x * (weights @ (given / (x @ weights))), rtol=1e-3):
+            return "That is the epsilon rule: here only positive weights count."
+        if np.allclose(got, x * (plus @ (given / (x @ weights))), rtol=1e-3):
+            return "Divide by the sum of what counts: by x @ positive weights, not by x @ weights."
+        if np.allclose(got, plus @ (given / (x @ plus)), rtol=1e-3):
+            return "What an input contributes is x times its weight: multiply by x as well."
+        if np.allclose(got, x * (plus @ given), rtol=1e-3):
+            return "Divide each unit's relevance by its sum first: shares are in proportion."
+        return "The shares differ. Unit j hands input i the share x[i] w[i, j]+ / sum of all such."
     return None
 
 
@@ -93,31 +63,35 @@ def _matched(answer):
 
 QUESTIONS = (
     Question(
-        _hardly_changes,
+        _fair,
         (
-            "The last layer decides between cat and dog. Which method hardly asks what it wants?",
-            "Which map looked most like a drawing of the picture itself?",
+            "Cut the way into stretches. Who is still in the taxi on each of them?",
+            "Up to 6 euros, four share. From 6 to 12, Ben and Cleo do. The rest is Cleo's.",
+            "Ann and Dan pay 6 / 4 each. Ben pays 6 / 4 + (12 - 6) / 2.",
         ),
-        'answer = "guided gradient"',
-        'answer = "integrated gradients"',
+        "answer = [6 / 4, 6 / 4 + 6 / 2, 6 / 4 + 6 / 2 + 30, 6 / 4]",
+        "answer = [2, 5, 33, 2]",
     ),
     Question(
-        _occludes,
+        _shares_by_zplus,
         (
-            "Two loops over the corners of the squares, and one copy of the picture for each.",
-            "covered[top : top + side, left : left + side] = grey_level, and the same for the map.",
-            "The loss is margin(picture[None])[0] - margin(covered[None])[0].",
+            "First the weights that count. Then what each unit adds up, and what it hands on.",
+            "plus = np.maximum(weights, 0), and the sums are x @ plus.",
+            "Input i gets x[i] times the sum over j of plus[i, j] * relevance[j] / sums[j].",
         ),
-        OCCLUSION,
-        OCCLUSION.replace("margin(picture[None])[0] - ", ""),
+        "def zplus_rule(x, weights, relevance):\n"
+        "    plus = np.maximum(weights, 0)\n"
+        "    return x * (plus @ (relevance / (x @ plus)))",
+        "def zplus_rule(x, weights, relevance):\n"
+        "    return x * (weights @ (relevance / (x @ weights)))",
     ),
     Question(
         _matched,
         (
-            "Which of them multiplies slopes by how far each pixel moved?",
-            "Two of the three follow slopes back through the network; the other one only asks.",
+            "Two of the three only ask the network; the other one goes back through its layers.",
+            "Of the two that ask, one takes its masks from the network's own feature maps.",
         ),
-        'answer = ["integrated gradients", "occlusion", "guided gradient"]',
-        'answer = ["guided gradient", "occlusion", "integrated gradients"]',
+        'answer = ["LRP", "KernelSHAP", "Score-CAM"]',
+        'answer = ["KernelSHAP", "LRP", "Score-CAM"]',
     ),
 )

@@ -1,81 +1,68 @@
-"""Explorer of lesson 08: part surgery, what networks say of an animal drawn without some parts."""
+"""Explorer of lesson 08: relevance, layer by layer."""
 
 import functools
-import itertools
 
-import ipywidgets as widgets
+import numpy as np
+from PIL import Image
 
-from helpers import cam, drawn, gradients, networks, plotting, saliency
+from helpers import plotting, relevance
 from helpers.explorers.explorer import (
     AGAINST,
     Explorer,
+    checked,
+    class_list,
+    class_names,
     dropdown,
+    evidence,
+    explained,
     explains_list,
     follow_class,
+    layer_slider,
     side_by_side,
     slider,
 )
-from helpers.explorers.saliency import without_refused
 
-PANEL = 256  # pixels, for three images side by side
-QUICK = {  # a few milliseconds each: computed at every change
-    "gradient": saliency.gradient,
-    "guided gradient": saliency.guided_gradient,
-    "Grad-CAM": lambda net, *asked, **rest: cam.grad_cam(
-        net, *asked, layer=cam.default_layer(net), **rest
-    ),
-}
+RULES = {"composite": "composite", "z+": "zplus", "epsilon": "epsilon"}  # of LRP, by their names
 
 
-def part_surgery(nets, kind="cat", seeds=range(8)):
-    """Return an explorer that draws an animal without the parts that you untick.
+def relevance_by_layer(world, images=None, network=None):
+    """Return an explorer of LRP: image, rule, class, and the layer whose relevance is shown.
 
-    `nets` are {name: network}, one map each, all trained on the drawn world's cats and dogs. The
-    image is drawn again, the maps follow, and the label gives each network's prediction. Maps are
-    for the animal's own kind, each scaled by itself. A method that a network does not allow is
-    missing, and a warning says why. Raises ValueError without networks or seeds.
+    `images` are uint8 (N, H, W, 3), by default the first 4 of the world's test images. A cell's
+    relevance is summed over its channels, and each map is scaled by itself; a layer without cells
+    is one row, a block for each unit. All layers are computed at once, so the slider need not wait.
+    The label says what the layer's relevance adds up to, and of what. Raises ValueError where the
+    network has a layer for which LRP has no rule.
     """
-    seeds = list(seeds)
-    if not nets or not seeds:
-        raise ValueError(
-            f"give at least one network and one seed, not {len(nets)} and {len(seeds)}"
-        )
+    network = world.network if network is None else network
+    images = checked(world.test.images[:4] if images is None else images)
+    names = class_names(world.class_names, network, images)
 
-    @functools.lru_cache(maxsize=256)
-    def operate(seed, kind, explains, gone):
-        picture, target, words = drawn.draw(kind, seed, gone).image, names.index(kind), []
-        for name, network in nets.items():
-            chance = networks.predict(network, picture)[0, target]
-            value = gradients.quantity(network, picture, target, against=AGAINST[explains])
-            words.append(f"{name}: {kind} {chance:.0%}, {explains} {value:+.1f}")
-        return picture, target, "; ".join(words)
+    @functools.lru_cache(maxsize=64)
+    def shared(image, rule, target, explains):
+        how = dict(rule=RULES[rule], against=AGAINST[explains])
+        return relevance.lrp_by_layer(network, images[image], names.index(target), **how)
 
-    def draw(seed, kind, explains, method, **shown):
-        gone = tuple(part for part in drawn.FACE if not shown[part])
-        picture, target, said = operate(seeds[seed], kind, explains, gone)
-        asked = {"target": target, "against": AGAINST[explains]}
-        maps = {
-            name: plotting.paint(QUICK[method](network, picture, **asked))
-            for name, network in nets.items()
-        }
-        how = f" without {', '.join(gone)}" if gone else ", whole"
-        text = f"{kind}{how}. {said}; {method}"
-        return side_by_side({"the picture": picture} | maps, PANEL), text
+    def draw(image, rule, target, explains, layer):
+        share = shared(image, rule, target, explains)[layer]
+        cells = share.sum(axis=-1) if share.ndim == 3 else share.reshape(1, -1)
+        blocks = Image.fromarray(plotting.paint(cells, signed=True))
+        wide_high = images.shape[2], images.shape[1]
+        panel = np.asarray(blocks.resize(wide_high, Image.Resampling.NEAREST))
+        title = evidence(names, target, explains).replace("evidence", "relevance")
+        high, wide = cells.shape
+        size = f"{high} x {wide} cells" if share.ndim == 3 else f"{wide} units"
+        said = explained(names, network, images[image], target, explains)
+        text = f"LRP, {rule}, {layer} ({size}): adds up to {share.sum():+.1f}; {said}"
+        return side_by_side({"the picture": images[image], title: panel}), text
 
-    whole, first, names = drawn.draw(kind, seeds[0]).image, {}, list(drawn.PETS)
-    for (method, call), network in itertools.product(QUICK.items(), nets.values()):
-        try:  # compiled now, so that no change waits for it
-            call(network, whole, 0, against="rest")
-            first.setdefault(method, call(network, whole, 0))
-        except ValueError as error:
-            first[method] = error
-    methods = without_refused(first)
+    target = class_list(names, network, images[0])
+    layers = list(shared(0, "composite", target.value, "score"))
     controls = {
-        "seed": slider("animal", most=len(seeds) - 1),
-        "kind": widgets.Dropdown(options=names, value=kind, description="kind"),
-        "explains": explains_list(names, kind),
-        "method": dropdown("method", methods),
+        "image": slider("image", most=len(images) - 1),
+        "rule": dropdown("rule", list(RULES)),
+        "target": target,
+        "explains": explains_list(names, target.value),
+        "layer": layer_slider(layers, layers[0]),
     }
-    for part in drawn.FACE:
-        controls[part] = widgets.Checkbox(value=True, description=part)
-    return follow_class(Explorer("Part surgery", draw, controls), names, "kind")
+    return follow_class(Explorer("Relevance, layer by layer", draw, controls), names)

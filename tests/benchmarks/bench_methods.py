@@ -31,6 +31,8 @@ LIMIT = 1.25
 # Maximization also writes, shakes and changes the picture in each step, of which bare TensorFlow's
 # 50 gradients know nothing. On the small network that is 0.3 of their time, on VGG16 0.06.
 MAXIMIZE_LIMIT = 1.5
+# LRP goes back through each layer up to four times, by sign of weights and inputs; slopes go once.
+LRP_LIMIT = 5
 BARE, OURS, SLOW = "bare TensorFlow", "ours", "Too slow"
 
 
@@ -139,6 +141,7 @@ METHODS = {
         lambda n, x: relevance.kernel_shap(n, x, 0, peers.blocks(x[0]), samples=N),
         Bare(forward, N + 2, TOGETHER),
     ),
+    "lrp": Method("LRP", lambda n, x: relevance.lrp(n, x, 0), Bare(slope), LRP_LIMIT),
     "maximize": Method(
         f"maximization, {peers.STEPS} steps",
         lambda n, x: dreaming.maximize(n, dreaming.target_class(0), steps=peers.STEPS),
