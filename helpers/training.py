@@ -18,7 +18,8 @@ from helpers.networks import check_images
 
 def train(
     network, inputs, labels, epochs, rate=1e-3, schedule="warm", batch=32, seed=0, order=None,
-    augmented=True, epsilon=0.0, ramp=0, attack_steps=2, until=None, checkpoint=None, label=None,
+    augmented=True, change=None, epsilon=0.0, ramp=0, attack_steps=2, until=None, checkpoint=None,
+    label=None,
 ):  # fmt: skip
     """Train a network of logits in place and return its mean loss in each epoch, a list of floats.
 
@@ -28,7 +29,7 @@ def train(
     Arguments:
         network: a built network that returns logits (N, classes).
         inputs: (N, ...), such as images (N, H, W, 3) in 0-255, or features.
-        labels: int (N,), 0 to classes - 1.
+        labels: int (N,), 0 to classes - 1; or probabilities (N, classes), a distribution for each.
         epochs: passes over the inputs, 1 or more.
         rate: the learning rate. schedule: "constant"; "cosine", from `rate` to zero; or "warm",
             a cosine after half an epoch of warm-up.
@@ -36,6 +37,8 @@ def train(
         seed: for the order of the inputs and all random changes.
         order: a fixed order of the inputs for every epoch, int (N,); None shuffles them.
         augmented: change the images at random before each step, see `augment`.
+        change: a function of inputs, probabilities (batch, classes) and a key of two ints, in
+            TensorFlow, that returns other inputs and probabilities; applied before each step.
         epsilon: the adversary's L2 radius, for pixels in 0-1, reached after `ramp` epochs; 0 for
             ordinary training. The adversary takes `attack_steps` steps.
         until: a function of the losses so far; training stops after an epoch for which it is true.
@@ -45,22 +48,16 @@ def train(
     Raises ValueError for inputs and labels that do not fit the network, and an unknown schedule.
     """
     check_images(network, inputs[:1])
-    labels, classes = np.asarray(labels, np.int64), network.output_shape[-1]
-    fit = len(labels) == len(inputs) > 0 and 0 <= labels.min() <= labels.max() < classes
-    if not fit:
-        raise ValueError(
-            f"give one label, 0 to {classes - 1}, for each of {len(inputs)} inputs, "
-            f"not {len(labels)} labels"
-        )
+    labels = _checked(labels, len(inputs), network.output_shape[-1], change is not None)
     if schedule not in ("constant", "cosine", "warm"):
         raise ValueError(f'schedule must be "constant", "cosine" or "warm", not {schedule!r}')
     steps = math.ceil(len(inputs) / batch)
     optimizer = _adam(network, schedule, rate, epochs * steps)
-    signature = (
-        ((None, *inputs.shape[1:]), "float32"), ((None,), "int64"), ((2,), "int32"), ((), "float32")
-    )  # fmt: skip
+    given, told = (None, *inputs.shape[1:]), (None, *labels.shape[1:])
+    kind = labels.dtype.name
+    signature = (given, "float32"), (told, kind), ((2,), "int32"), ((), "float32")
     attacks = attack_steps if epsilon else 0
-    step = compiled(network, _step, optimizer, augmented, attacks, signature=signature)
+    step = compiled(network, _step, optimizer, augmented, change, attacks, signature=signature)
     losses = _resume(checkpoint, network, optimizer)
     rng = np.random.default_rng(seed)
     for epoch in range(epochs):
@@ -85,6 +82,26 @@ def train(
         if until and until(losses):
             break
     return losses
+
+
+def _checked(labels, count, classes, soft):
+    """Return labels as int64 (N,), or as float32 (N, classes) if they are given so or `soft`."""
+    labels = np.asarray(labels)
+    if labels.ndim == 2:
+        sums = labels.shape == (count, classes) and labels.min() >= 0 and labels.sum(axis=1)
+        if not np.allclose(sums, 1, atol=1e-4):
+            raise ValueError(
+                f"probabilities must be ({count}, {classes}), each row with the sum 1, "
+                f"not {labels.shape}"
+            )
+        return labels.astype(np.float32)
+    labels = labels.astype(np.int64)
+    if not (len(labels) == count > 0 and 0 <= labels.min() <= labels.max() < classes):
+        raise ValueError(
+            f"give one label, 0 to {classes - 1}, for each of {count} inputs, "
+            f"not {len(labels)} labels"
+        )
+    return np.eye(classes, dtype=np.float32)[labels] if soft else labels
 
 
 def _adam(network, schedule, rate, steps):
@@ -162,13 +179,17 @@ def _to_length(change, length):
 
 
 def _loss(logits, labels):
+    if labels.dtype.is_floating:
+        return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(labels, logits))
     return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
 
 
-def _step(network, inputs, labels, key, radius, optimizer, augmented, attack_steps):
+def _step(network, inputs, labels, key, radius, optimizer, augmented, change, attack_steps):
     """Take one step of Adam; return the loss before it."""
     if augmented:
         inputs = augment(inputs, key)
+    if change:
+        inputs, labels = change(inputs, labels, key)
     if attack_steps:
         inputs = tf.cond(
             radius > 0.0,

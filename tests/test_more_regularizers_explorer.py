@@ -1,0 +1,44 @@
+"""The explorer of lesson 10: every check box changes the picture, and the label tells the truth."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from helpers import explorers, regularization
+
+
+def shown(explorer):
+    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
+
+
+def test_every_control_changes_the_picture():
+    explorer = explorers.regularizers()
+    assert [c.description for c in explorer.controls.values()][1:-1] == (
+        list(regularization.chosen("true labels"))[:6]
+    )
+    start, first, before = explorer.values(), shown(explorer), shown(explorer)
+    for name in explorer.controls:
+        explorer.set(**{name: "true labels" if name == "labels" else True})
+        after = shown(explorer)
+        assert after.shape == before.shape and not np.array_equal(before, after), name
+        before = after
+    explorer._kept.clear()
+    explorer.set(**start)
+    assert np.array_equal(shown(explorer), first)
+
+
+def test_the_label_says_what_is_ticked_and_what_it_gains():
+    explorer = explorers.regularizers()
+    assert "no regularizer: right on" in explorer.label.text
+    assert explorer.label.text.endswith(", +0.0 points")
+    plain = regularization.recorded("false labels")
+    runs = regularization.recorded("false labels", "dropout", "L2 penalty")
+    for early, when in ((False, "end"), (True, "stopped")):
+        label = explorer.set(dropout=True, l2=True, early=early)
+        gain = 100 * (runs[when].mean() - plain["end"].mean())
+        words = "dropout + L2 penalty" + early * " + early stopping"
+        assert label == (
+            f"false labels, {words}: right on {runs[when].mean():.1%} of the test digits "
+            f"({runs[when].min():.1%} to {runs[when].max():.1%}), {gain:+.1f} points"
+        )
