@@ -11,7 +11,10 @@ LAB_OPTIONS := --ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/n
 	--LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	--LabApp.extension_manager=readonly $(ALLOW_ROOT) $(LAB_ARGS)
 # Each notebook runs from its first cell to its last on one worker, and every output is compared.
-NBVAL := -p nbval.plugin --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile
+NBVAL = -p nbval.plugin --nbval --nbval-current-env --nbval-cell-timeout 120 --dist loadfile $(LONGEST)
+# Two workers end together where what is long begins first, and not what has the most tests.
+LONGEST = -p longest_first --no-loadscope-reorder
+WITH_PLUGIN = PYTHONPATH="$(CURDIR)/tests$${PYTHONPATH:+:$$PYTHONPATH}"
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
@@ -53,7 +56,7 @@ test-units: $(INSTALLED)
 
 NOTEBOOKS ?= notebooks
 test-notebooks: $(INSTALLED)
-	TQDM_DISABLE=1 $(PYTHON_HERE) -m pytest -n 2 $(NBVAL) $(NOTEBOOKS)
+	TQDM_DISABLE=1 $(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -n 2 $(NBVAL) $(NOTEBOOKS)
 
 $(COLAB): .ci/colab.txt $(INSTALLED)
 	rm -rf $(VENV)/colab
@@ -64,11 +67,11 @@ $(COLAB): .ci/colab.txt $(INSTALLED)
 # some), the bundle.
 test-whole: $(INSTALLED)
 	$(PYTHON_HERE) -m pytest -n 2 --dist loadfile -m slow tests
-	$(PYTHON_HERE) -m pytest -rs -n 2 tests/whole
+	$(PYTHON_HERE) -m pytest -rs -n 2 --maxschedchunk 1 tests/whole
 
 # The same once more with Colab's IPython and widgets, out of the bundle and an otherwise empty folder.
 test-colab: $(INSTALLED) $(COLAB)
-	$(PYTHON_HERE) .ci/colab.py -n 2
+	$(WITH_PLUGIN) $(PYTHON_HERE) .ci/colab.py -n 2 $(LONGEST)
 
 # Each lesson in a real JupyterLab and Chromium; screenshots of what failed are in tests/browser/artefacts.
 test-browser: $(INSTALLED)
