@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import textwrap
 from importlib import metadata
 
 import nbformat
@@ -41,6 +42,20 @@ def test_setup_is_quiet_and_gives_the_same_numbers_in_two_processes():
     assert first.stdout == second.stdout
     assert first.stdout.startswith("2 2\n")
     assert first.stderr == ""
+
+
+@pytest.mark.slow
+def test_what_setup_loads_is_frozen_once_and_what_comes_later_is_not():
+    code = """
+        import gc
+        from helpers import runtime
+        runtime.setup()
+        frozen = gc.get_freeze_count()
+        later = [[n] for n in range(1000)]
+        runtime.setup()
+        print(frozen > 100_000, frozen == gc.get_freeze_count())
+    """
+    assert run(textwrap.dedent(code)).stdout == "True True\n"
 
 
 def test_setup_warns_where_it_comes_too_late():

@@ -3,6 +3,7 @@
 Only the functions that need TensorFlow import it.
 """
 
+import gc
 import logging
 import os
 import platform
@@ -29,9 +30,12 @@ def setup(seed=0, threads=2):
         raise ValueError(f"seed is {seed!r}; it must be a whole number from 0 to 2**32 - 1")
     if not (isinstance(threads, int) and threads >= 1):
         raise ValueError(f"threads is {threads!r}; it must be a whole number, 1 or more")
+    first = "tensorflow" not in sys.modules
     import keras
     import tensorflow as tf
 
+    if first:  # modules stay to the end: Python need not look through them for what can be freed
+        gc.freeze()
     tf.get_logger().setLevel("ERROR")
     threading = tf.config.threading
     if threading.get_intra_op_parallelism_threads() != threads:
