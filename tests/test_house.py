@@ -46,7 +46,7 @@ ROWS = (
     ),
     ("metrics",),
     ("explorers", "check", "prefetch"),
-    ("exercises",),
+    ("exercises", "progress"),
 )
 ORDER = [module for row in ROWS for module in row]
 TOP_LEVEL = {
