@@ -28,6 +28,20 @@ def shown(explorer):
     return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
 
 
+def assert_moves_change_the_picture(explorer, moves):
+    """Make one move after another, each of which shows; then going back shows the first picture."""
+    first, before = shown(explorer), shown(explorer)
+    start = explorer.values()
+    for name, value in moves.items():
+        explorer.set(**{name: value})
+        after = shown(explorer)
+        assert after.shape == before.shape and not np.array_equal(before, after), name
+        before = after
+    explorer._kept.clear()
+    explorer.set(**start)
+    assert np.array_equal(shown(explorer), first)
+
+
 def panels(explorer):
     """What is shown, without the titles above."""
     return shown(explorer)[pattern.TITLE :]

@@ -1,11 +1,9 @@
 """Explorer of lesson 08: each control changes the picture, the label tells the truth."""
 
-import io
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from PIL import Image
+from test_explorers import shown
 
 from helpers import explorers, gradients, load_world, relevance
 
@@ -20,10 +18,6 @@ def world():
 @pytest.fixture(scope="module")
 def layers(world):
     return explorers.relevance_by_layer(world, world.test.images[:2])
-
-
-def shown(explorer):
-    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,9 @@
 """The explorer of lesson 02: what is frozen is drawn as frozen, and the label counts right."""
 
-import io
-
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from PIL import Image
+from test_explorers import shown
 
 from helpers import explorers
 from helpers.explorers import transfer_learning as module
@@ -18,10 +16,6 @@ ACCURACY = (0.7, 0.93, 0.91, 0.84)
 @pytest.fixture
 def explorer():
     return explorers.freezing(FIXED, TOTALS, ACCURACY, "small")
-
-
-def shown(explorer):
-    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
 
 
 def area(picture, color):

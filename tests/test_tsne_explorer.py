@@ -1,11 +1,10 @@
 """The explorer of t-SNE maps: every control counts, and its line of text tells the truth."""
 
-import io
 import itertools
 
 import numpy as np
 import pytest
-from PIL import Image
+from test_explorers import shown
 
 from helpers import embedding, explorers, plotting
 from helpers.explorers import explorer as pattern
@@ -27,10 +26,6 @@ def pictures():
 def explorer(pictures):
     features, images, labels, said = pictures
     return explorers.tsne_maps(features, images, labels, ("cat", "dog"), said, (5, 10, 14))
-
-
-def shown(explorer):
-    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
 
 
 def test_every_control_changes_the_picture(explorer):

@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers import regularization, runtime
+from helpers.regularization.runs import COMBINED as TOGETHER
 
 HERE = Path(__file__).resolve().parent
 TRIED = {
@@ -41,7 +42,7 @@ ON_PETS = {
     "L2 penalty": [{"l2": penalty} for penalty in (0.001, 0.01)],
     "smaller network": [{"share": 0.5}],
 }
-COMBINED = tuple(TRIED)[:6]
+COMBINED = tuple(TRIED)[:TOGETHER]
 FLIPS = [{"flip": "mirrored"}, {"flip": "turned"}]  # both break the labels of digits
 
 

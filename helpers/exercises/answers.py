@@ -119,6 +119,13 @@ def choice(answer, choices):
     raise Wrong(f"Answer with one of {listed}, not with {quoted(answer)}.")
 
 
+def instance(answer, kind, what):
+    """Return an answer of this type; `Wrong`, which says what to give, for one of another."""
+    if not isinstance(answer, kind):
+        raise Wrong(f"Give {what}, not {type(answer).__name__}.")
+    return answer
+
+
 def array(answer, shape, what="an array"):
     """Return an answer as a float array of this shape; `Wrong` unless it is one, and finite.
 

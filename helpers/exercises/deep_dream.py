@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from helpers import dreaming, networks
-from helpers.exercises.answers import array, called, choice, picture
+from helpers.exercises.answers import array, called, choice, instance, picture
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
 
 RADIUS = 2.0  # how far a cat may be changed in question 4, L2, pixels in 0-1
@@ -52,8 +52,7 @@ def _dog_upside_down(answer):
 
 
 def _more_cat_less_dog(answer):
-    if not isinstance(answer, dreaming.Objective):
-        return "Give an objective, made of those in `dreaming`, not " + type(answer).__name__ + "."
+    instance(answer, dreaming.Objective, "an objective, made of those in `dreaming`")
     world = drawn_world()
     pictures = world.test.images[:6]
     cat, dog = (dreaming.value(world.network, dreaming.target_class(k), pictures) for k in (0, 1))

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from helpers import dreaming
-from helpers.exercises.answers import array, called, choice, picture
+from helpers.exercises.answers import array, called, choice, instance, picture
 from helpers.exercises.exercise import Question, drawn_network, drawn_world
 
 LAYERS = ["block1_conv1", "block2_conv1"]  # of the networks of the drawn world
@@ -66,8 +66,7 @@ def _most_changed(answer):
 
 
 def _two_styles(answer):
-    if not isinstance(answer, dreaming.Objective):
-        return "Give an objective, made of those in `dreaming`, not " + type(answer).__name__ + "."
+    instance(answer, dreaming.Objective, "an objective, made of those in `dreaming`")
     network = drawn_world().network
     photo = drawn_world().test.images[0]
     waves, mosaic = (dreaming.pattern(name, SIZE) for name in ("waves", "mosaic"))

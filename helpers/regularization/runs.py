@@ -109,7 +109,7 @@ def recorded(problem, *regularizers, **options):
     for name in regularizers:
         if name not in chosen(problem):
             raise ValueError(f"{name!r} is not recorded; choose from {', '.join(chosen(problem))}")
-        options |= chosen(problem)[name]
+    options |= _together(problem, regularizers)
     group = _find(problem, options)
     if group is None:
         raise ValueError(f"{problem!r} with {options} is not recorded")
@@ -124,11 +124,8 @@ def best(problem):
     """
     names = list(chosen(problem))[:COMBINED]
     sets = [some for size in range(2, COMBINED + 1) for some in combinations(names, size)]
-    found = {}
-    for some in sets:
-        options = {key: v for name in some for key, v in chosen(problem)[name].items()}
-        if _find(problem, options):
-            found[some] = recorded(problem, *some)
+    known = [some for some in sets if _find(problem, _together(problem, some))]
+    found = {some: recorded(problem, *some) for some in known}
     top = max(found, key=lambda some: found[some]["validation"][:, -1].mean())
     return found[top], top
 
@@ -144,6 +141,11 @@ def gains(problem):
     found["best together"] = best(problem)[0]["end"]
     found["all six together"] = recorded(problem, *names[:COMBINED])["end"]
     return {name: right - plain["end"] for name, right in found.items()}
+
+
+def _together(problem, names):
+    """Return the options of several regularizers, each with the strength that was chosen."""
+    return {key: value for name in names for key, value in chosen(problem)[name].items()}
 
 
 def _find(problem, options):
