@@ -44,7 +44,7 @@ ROWS = (
         "relevance",
         "saliency",
     ),
-    ("metrics",),
+    ("metrics", "libraries"),
     ("explorers", "check", "prefetch"),
     ("exercises", "progress"),
 )
