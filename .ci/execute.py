@@ -5,6 +5,7 @@
 
 What changes from run to run and teaches nothing (timings, widget states, Python's version) is left
 out, so that a diff shows what a learner would see change. A lesson that fails keeps its old file.
+Lesson 11 runs beside the libraries that `.ci/libraries.py` has installed, and needs them all.
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import libraries
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -20,6 +22,9 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def execute(path):
+    compares = path.stem == "11_other_libraries"
+    if compares and (gone := [part for part in libraries.PARTS if not libraries.there(part)]):
+        raise MissingError(f"python .ci/libraries.py {' '.join(gone)} installs what it needs")
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook,
@@ -29,12 +34,16 @@ def execute(path):
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
-    ).execute()
+    ).execute(env=libraries.environment() if compares else os.environ)
     notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     nbformat.validate(notebook)
     unfinished = path.with_name(f".{path.name}.unfinished")
     nbformat.write(notebook, unfinished)
     os.replace(unfinished, path)
+
+
+class MissingError(Exception):
+    """Raised for a lesson that would be written without half of its outputs."""
 
 
 def notebooks(path):
@@ -52,7 +61,7 @@ def main(names):
         started = time.perf_counter()
         try:
             execute(path)
-        except CellExecutionError as error:
+        except (CellExecutionError, MissingError) as error:
             failed += 1
             print(f"{path}: failed, file unchanged\n{error}")
         else:

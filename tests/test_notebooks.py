@@ -41,6 +41,8 @@ def is_compared(cell):
     """Does nbval hold this cell's outputs against anything?"""
     if cell.execution_count is None or re.search(r"^#\s*NBVAL_", cell.source, re.MULTILINE):
         return False
+    if any(tag.startswith("nbval-") for tag in cell.metadata.get("tags", [])):
+        return False
     return any(
         output.output_type == "stream" or set(output.get("data", {})) - SKIPPED_BY_NBVAL
         for output in cell.outputs
@@ -124,6 +126,20 @@ def test_enough_cells_are_compared(path):
     compared = sum(is_compared(cell) for cell in code_cells(load(path)))
     wanted = COMPARED.get(path.stem, COMPARED_BY_DEFAULT)
     assert compared >= wanted, f"{compared} cells are compared, at least {wanted} wanted"
+
+
+@every_path
+def test_only_cells_that_need_a_library_are_left_out_of_the_comparison(path):
+    """They are compared where it is installed (`tests/whole/test_other_libraries.py`)."""
+    for cell in code_cells(load(path)):
+        tags, printed = (
+            set(cell.metadata.get("tags", [])),
+            "".join(output.get("text", "") for output in cell.outputs),
+        )
+        if tags:
+            assert path.stem == "11_other_libraries"
+            assert "nbval-ignore-output" in tags and tags & {"libraries", "torch"}, tags
+        assert "Left out here" not in printed, "python .ci/libraries.py, then make notebooks"
 
 
 @every_notebook

@@ -22,6 +22,7 @@ from helpers.worlds import load_world
 LESSONS = (
     "start_here", "regularization", "transfer_learning", "activations", "saliency", "grad_cam",
     "deep_dream", "tsne", "relevance", "style_transfer", "more_regularizers",
+    "other_libraries",
 )  # fmt: skip
 STATES = ("correct", "incorrect", "not attempted", "cannot tell")
 MARKS = dict(zip(STATES, ("✔", "✘", "·", "?"), strict=True))
