@@ -56,6 +56,12 @@ def apart(one, other):
     return float(np.linalg.norm(one - other) / np.linalg.norm(other))
 
 
+def compare(words, one, other, within=0.001):
+    """Print in a line whether two maps are equal, within a share of the other, or how far apart."""
+    off = apart(one, other)
+    print(f"{words}:", f"equal within {within}" if off < within else f"apart by {off:.0%}")
+
+
 def points(rule, steps=STEPS):
     """Return where on the way from 0 to 1 a rule of integration looks, and the points' weights.
 

@@ -107,6 +107,12 @@ def test_apart():
         libraries.apart([1], [0])
 
 
+def test_a_comparison_is_one_line(capsys):
+    libraries.compare("a and b", [1.0001, 2], [1, 2])
+    libraries.compare("a and b", [1.5, 2], [1, 2])
+    assert capsys.readouterr().out == "a and b: equal within 0.001\na and b: apart by 22%\n"
+
+
 def test_a_missing_part_is_said_in_one_sentence(monkeypatch, capsys):
     monkeypatch.setitem(libraries.PARTS, "torch", {"json": "json", "no_such_module": "no-such"})
     assert libraries.missing("torch") == ["no-such"]
