@@ -15,6 +15,8 @@ from helpers.explorers.explorer import (
     slider,
 )
 
+HEIGHT = 288  # of four panels
+
 
 def other_libraries(world, images=None, network=None):
     """Return an explorer: image, method, library and class; our map, theirs, the difference.
@@ -39,15 +41,17 @@ def other_libraries(world, images=None, network=None):
     def draw(image, method, library, target):
         ours = found(image, method, "", target)
         if method not in libraries.THEIRS[library]:
-            panels = painted(ours, f"our {method}")
             blank = np.full_like(images[image], 255)
-            panels |= {library: blank, "difference": blank}
-            return side_by_side(panels), f"{library} has no {method}."
+            panels = painted(ours, f"our {method}") | {library: blank, "difference": blank}
+            return sheet(image, panels), f"{library} has no {method}."
         theirs, words = found(image, method, library, target), libraries.THEIRS[library][method][0]
         maps = np.stack([ours, theirs, theirs - ours])
         off = libraries.apart(theirs, ours) if ours.any() else 0.0
         text = f"{library}, {method}: {words}; apart by {off:.0%}"
-        return side_by_side(painted(maps, f"our {method}", library, "difference")), text
+        return sheet(image, painted(maps, f"our {method}", library, "difference")), text
+
+    def sheet(image, panels):
+        return side_by_side({"the picture": images[image]} | panels, HEIGHT)
 
     target = class_list(names, network, images[0])
     controls = {
