@@ -245,6 +245,26 @@ def test_pins_are_exact_and_satisfy_every_range():
         assert need.specifier.contains(pinned[need.name]), f"{need} against {pinned[need.name]}"
 
 
+@pytest.mark.parametrize("part", ["libraries", "torch"])
+def test_the_pins_of_lesson_11_are_exact_and_satisfy_its_extras(part):
+    """Its libraries lie in folders of their own, so what `.ci/pins.txt` has is not repeated."""
+    text = (ROOT / ".ci" / f"{part}.txt").read_text(encoding="utf-8")
+    pinned = {}
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            pin = Requirement(line)
+            (exact,) = pin.specifier
+            assert exact.operator == "==", line
+            pinned[pin.name.lower()] = exact.version
+    for line in project()["optional-dependencies"][part]:
+        need = Requirement(line)
+        assert need.specifier.contains(pinned[need.name]), f"{need} against {pinned[need.name]}"
+    elsewhere = {pin.name.lower(): str(pin.specifier) for pin in pins()}
+    for name, version in pinned.items():
+        assert elsewhere.get(name, f"=={version}") == f"=={version}", name
+    assert not re.search(r"://|--|@|\.org|\.com", text)
+
+
 def test_what_is_installed_is_what_is_pinned():
     from importlib.metadata import version
 
