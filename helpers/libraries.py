@@ -15,7 +15,9 @@ import skimage.transform
 from helpers import cam, gradients, perturbation, plotting, saliency
 
 PARTS = {  # extra of pyproject.toml: {module: package}
-    "libraries": {"tf_keras_vis": "tf-keras-vis", "xplique": "xplique", "saliency": "saliency"},
+    "libraries": {
+        "tf_keras_vis": "tf-keras-vis", "xplique": "xplique==1.3.3", "saliency": "saliency==0.2.1",
+    },
     "torch": {
         "torch": "torch", "torchvision": "torchvision", "captum": "captum",
         "pytorch_grad_cam": "grad-cam", "fastai": "fastai",
@@ -29,7 +31,9 @@ def missing(part):
     if part not in PARTS:
         raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}.")
     return [
-        package for module, package in PARTS[part].items() if not importlib.util.find_spec(module)
+        package.partition("==")[0]
+        for module, package in PARTS[part].items()
+        if not importlib.util.find_spec(module)
     ]
 
 

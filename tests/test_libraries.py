@@ -1,7 +1,11 @@
 """Conventions of other libraries: known answers, and what is said where a library is missing."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 from helpers import cam, drawn, libraries, perturbation, saliency
 from helpers.worlds import World
@@ -131,3 +135,12 @@ def test_what_is_unknown_is_refused(pets):
         libraries.points("mean", 1)
     with pytest.raises(ValueError, match="corners"):
         libraries.enlarge(np.ones((2, 2)), (4, 4), "lanczos")
+
+
+def test_what_is_named_is_what_the_extras_install():
+    path = Path(__file__).resolve().parent.parent / "pyproject.toml"
+    extras = tomllib.loads(path.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    for part, packages in libraries.PARTS.items():
+        named = {Requirement(package) for package in packages.values()}
+        assert {one.name for one in named} == {Requirement(line).name for line in extras[part]}
+        assert {str(one) for one in named if one.specifier} <= set(extras[part])
