@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
-from helpers import cam, drawn, libraries, perturbation, saliency
+from helpers import cam, drawn, exercises, libraries, perturbation, saliency
 from helpers.worlds import World
 
 
@@ -144,3 +144,23 @@ def test_what_is_named_is_what_the_extras_install():
         named = {Requirement(package) for package in packages.values()}
         assert {one.name for one in named} == {Requirement(line).name for line in extras[part]}
         assert {str(one) for one in named if one.specifier} <= set(extras[part])
+
+
+@pytest.mark.parametrize(
+    ("number", "answer", "said"),
+    [
+        (1, [223 / 6, 47.5], "other way round"),
+        (1, [40.0, 37.2], "By centres"),
+        (1, [47.5, 32.0], "By corners"),
+        (2, lambda n: libraries.points("short", n)[1], "have 4 gaps"),
+        (2, lambda n: np.full(n, 1 / n), "plain mean"),
+        (3, lambda kernel: kernel.reshape(kernel.shape[3], kernel.shape[2], *kernel.shape[:2]),
+         "reshape keeps"),
+        (4, lambda weights, *sizes: weights.T, "transpose alone"),
+        (5, lambda size, kernel, stride: (kernel // 2, kernel // 2), "should have"),
+        (5, lambda n, k, s: (max((-(-n // s) - 1) * s + k - n, 0), 0), "other way round"),
+    ],
+)  # fmt: skip
+def test_an_exercise_says_what_is_wrong(number, answer, said):
+    outcome = exercises.check(f"other_libraries.{number}", answer)
+    assert outcome.state == "incorrect" and said in outcome.message, outcome
