@@ -31,7 +31,6 @@ _MODULES = {
     "embedding": "helpers.embedding",
     "gradients": "helpers.gradients",
     "metrics": "helpers.metrics",
-    "libraries": "helpers.libraries",
     "perturbation": "helpers.perturbation",
     "relevance": "helpers.relevance",
     "saliency": "helpers.saliency",

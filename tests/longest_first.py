@@ -4,7 +4,7 @@
 LESSONS = (
     "06_deep_dream", "08_relevance", "09_style", "01_regularization", "04_saliency",
     "10_more_regularizers", "03_activations", "02_transfer_learning", "05_grad_cam", "07_tsne",
-    "00_start_here",
+    "00_start_here", "11_other_libraries",
 )  # fmt: skip
 WHOLE = ("lessons_on_photographs", "lessons_on_other_networks", "photos_world", "bundle")
 

@@ -44,7 +44,7 @@ ROWS = (
         "relevance",
         "saliency",
     ),
-    ("metrics", "libraries"),
+    ("metrics",),
     ("explorers", "check", "prefetch"),
     ("exercises", "progress"),
 )

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from packaging.requirements import Requirement
 
-from helpers import cam, drawn, exercises, libraries, perturbation, saliency
+from helpers import cam, drawn, exercises, perturbation, saliency
+from helpers.metrics import libraries
 from helpers.worlds import World
 
 

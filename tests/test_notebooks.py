@@ -99,7 +99,7 @@ def test_the_world_is_chosen_in_a_field(notebook):
     sources = [cell.source for cell in code_cells(notebook)]
     assert sum("world = load_world(" in source for source in sources) <= 1
     if "load_world" in "".join(sources):
-        assert any(f"{FIELD}\nworld = load_world(WORLD)\n" in source for source in sources)
+        assert any(f"{FIELD}\nworld = load_world(WORLD)\n" in f"{source}\n" for source in sources)
 
 
 @every_notebook

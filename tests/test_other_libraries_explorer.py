@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import explorers, libraries, load_world
+from helpers import explorers, load_world
+from helpers.metrics import libraries
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from helpers import libraries
 from helpers.exercises.answers import array, called
 from helpers.exercises.exercise import Question
+from helpers.metrics import libraries
 
 CELLS, SIDE, HOT = (
     7,

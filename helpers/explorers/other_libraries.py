@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from helpers import libraries, plotting
+from helpers import plotting
 from helpers.explorers.explorer import (
     Explorer,
     checked,
@@ -14,6 +14,7 @@ from helpers.explorers.explorer import (
     side_by_side,
     slider,
 )
+from helpers.metrics import libraries
 
 HEIGHT = 288  # of four panels
 
