@@ -73,13 +73,16 @@ test-whole: $(INSTALLED)
 test-colab: $(INSTALLED) $(COLAB)
 	$(WITH_PLUGIN) $(PYTHON_HERE) .ci/colab.py -n 2 $(LONGEST)
 
+# Each of two workers has a JupyterLab and a Chromium of its own.
+TWO_BROWSERS = -n 2 $(LONGEST)
+
 # Each lesson in a real JupyterLab and Chromium; screenshots of what failed are in tests/browser/artefacts.
 test-browser: $(INSTALLED)
-	$(PYTHON_HERE) -m pytest -rs tests/browser
+	$(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -rs $(TWO_BROWSERS) tests/browser
 
 # The same with Colab's widgets, of the lessons those with the most controls.
 test-browser-7: $(INSTALLED) $(WIDGETS)
-	COURSE_WIDGETS=$(WIDGETS) $(PYTHON_HERE) -m pytest -rs -k "not lessons_in or 04_sal or 05_grad or 06_deep" tests/browser
+	COURSE_WIDGETS=$(WIDGETS) $(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -rs $(TWO_BROWSERS) -k "not lessons_in or 04_sal or 05_grad or 06_deep" tests/browser
 
 $(WIDGETS): $(INSTALLED) .ci/pins-widgets-7.txt
 	rm -rf $@

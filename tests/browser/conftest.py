@@ -1,10 +1,23 @@
-"""One JupyterLab and one Chromium for all tests, and a screenshot of what failed."""
+"""One JupyterLab and one Chromium for all tests of a worker, and a screenshot of what failed."""
 
 import os
 
 import lab
 import pytest
 from lesson_page import LessonPage
+from xdist.scheduler import LoadScopeScheduling
+
+
+class OnePageOneWorker(LoadScopeScheduling):
+    """Parallel workers: all tests of a lesson, or of a file about another page, stay together."""
+
+    def _split_scope(self, nodeid):
+        lessons = (path.stem for path in lab.NOTEBOOKS if f"[{path.stem}" in nodeid)
+        return next(lessons, nodeid.split("::")[0])
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return OnePageOneWorker(config, log)
 
 
 @pytest.fixture(scope="session")
