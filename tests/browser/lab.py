@@ -129,9 +129,12 @@ def _command(folder, token):
     quiet = re.findall(
         r"--LabApp\.(?:news_url|check_for_updates_class|extension_manager)=\S+", makefile
     )
+    # Parallel workers, gw0 and gw1, begin to look for a port in places of their own: two servers
+    # that start at once would find the same one free.
+    port = 8888 + 100 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
     return [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *quiet,
-        "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}",
+        "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--ServerApp.root_dir={folder}",
         f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
     ]  # fmt: skip
 
