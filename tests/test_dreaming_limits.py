@@ -53,6 +53,7 @@ def test_a_size_that_is_too_small_is_named_with_the_smallest_that_works(vgg, lay
     assert dreaming.maximize(vgg, objective, size=smallest, steps=1).shape == (*smallest, 3)
 
 
+@pytest.mark.slow
 def test_scores_too_need_a_size_that_leaves_a_cell(vgg):
     for run in (
         lambda: dreaming.maximize(vgg, dreaming.target_class(0), size=(31, 40), steps=1),

@@ -103,6 +103,7 @@ def test_content_alone_gives_the_content_back(photo):
     assert np.abs(made - photo).mean() < 255 * 0.01
 
 
+@pytest.mark.slow
 def test_the_styled_picture_is_nearer_to_the_style_and_keeps_its_content(network, photo, painting):
     weights = network.get_weights()
     content_layer, style_layers = "block3_conv2", ["block1_conv1", "block2_conv1"]

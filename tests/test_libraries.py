@@ -85,6 +85,7 @@ def test_windows_are_counted():
     assert count.sum() == 3 * 5 * 16 * 16
 
 
+@pytest.mark.slow
 def test_every_convention_gives_a_map(pets):
     network, image = pets
     for method, ours in libraries.OURS.items():

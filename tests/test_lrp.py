@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import slow_but
 from hand_made import Calls, built, forms, images, of
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -107,6 +106,7 @@ def test_what_a_bias_alone_brings_about_has_no_input_to_go_to():
     assert_array_equal(relevance.lrp(network, [1.0, 2.0], 0, "zplus"), [0, 0])
 
 
+@pytest.mark.slow
 def test_a_sum_is_shared_among_its_terms_and_a_winner_takes_all():
     x = keras.Input((2,))
     doubled = L.Dense(2, use_bias=False, name="doubled")(x)
@@ -239,7 +239,8 @@ def test_epsilon_without_biases_is_gradient_times_input_and_conserves_the_score(
     assert_allclose(total(found), scores, rtol=1e-3)
 
 
-@pytest.mark.parametrize("rule", slow_but(RULES, "composite"))
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", RULES)
 def test_without_biases_all_layers_that_all_paths_cross_hold_the_score(rule):
     network, x = of_many_kinds(), images(3)
     scores = gradients.quantity(network, x, 1)

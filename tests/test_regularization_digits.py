@@ -81,6 +81,7 @@ def test_learning_lowers_the_loss_and_a_penalty_keeps_false_labels_from_being_kn
     assert repeated[0] == 1 and repeated[1] < 0.7
 
 
+@pytest.mark.slow
 def test_learning_follows_keras_step_by_step(data):
     """The loop is what `fit` does with one batch of everything, for a few steps."""
     ours, theirs = regularization.dense(l2=0.01), regularization.dense(l2=0.01)

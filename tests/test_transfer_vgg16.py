@@ -83,6 +83,7 @@ def test_wrong_features_are_named_before_any_work(network, pictures, monkeypatch
         transfer.kept_features(network, np.zeros((2, 8, 8, 3), np.uint8))
 
 
+@pytest.mark.slow
 def test_a_head_is_vgg16s_own_and_learns_the_same_each_time(network, pictures):
     images, labels = pictures
     found = transfer.kept_features(network, images)
