@@ -30,7 +30,7 @@ class Block(NamedTuple):
 
 SPEED, DATA = "tests/benchmarks/README.md", "data/README.md"
 BLOCKS = {
-    "bench": Block(SPEED, ("bench_methods", "bench_embedding")),
+    "bench": Block(SPEED, ("bench_methods", "bench_embedding", "bench_captum")),
     "latency": Block(SPEED, ("bench_latency",)),
     "lessons": Block(SPEED, ("bench_lessons",)),
     "correctness": Block(DATA, ("bench_correctness",)),
