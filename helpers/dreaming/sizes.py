@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from helpers.core.graphs import in_float32
 from helpers.core.heads import read
-from helpers.core.tracing import compiled, once, seen, watch
+from helpers.core.tracing import compiled, layers, once, seen, watch
 from helpers.dreaming.objectives import PICTURE, SCORES
 from helpers.networks import find_layer, input_shape
 
@@ -25,7 +25,7 @@ class Plan(NamedTuple):
     graph: object
     image: str
     variables: dict
-    outputs: list
+    outputs: list  # or a dict, {place: name}
 
 
 def outputs_at(network, pictures, places):
@@ -34,15 +34,21 @@ def outputs_at(network, pictures, places):
     What a network computes in 16 bits is computed in float32, or small gradients would be lost.
     """
     found = {place: find_layer(network, place) for place in places if place != SCORES}
-    x = pictures * 255.0
-    if not tf.TensorShape((None, *input_shape(network))).is_compatible_with(x.shape):
-        x = tf.raw_ops.PlaceholderWithDefault(input=x, shape=(None, None, None, 3))
-    with watch(found.values()) as outputs:
-        output = network(x, training=False)
+    x, outputs, output = _called(network, pictures, found.values())
     given = {place: in_float32(seen(outputs, layer, x)) for place, layer in found.items()}
     if SCORES in places:
         given[SCORES] = read(network, x, output).logits
     return {place: tf.cast(tensor, tf.float32) for place, tensor in given.items()}
+
+
+def _called(network, pictures, watched):
+    """Return a network's input for traced images in 0-1, what `watch` found, and its output."""
+    x = pictures * 255.0
+    if not tf.TensorShape((None, *input_shape(network))).is_compatible_with(x.shape):
+        x = tf.raw_ops.PlaceholderWithDefault(input=x, shape=(None, None, None, 3))
+    with watch(watched) as outputs:
+        output = network(x, training=False)
+    return x, outputs, output
 
 
 def shape_known(network, size):
@@ -114,30 +120,61 @@ def _shapes(network, pictures, places):
 
 def _plan(network, places, shape):
     """Return the `Plan` of what leads to places, without any reference to the network."""
+    scores = SCORES in places
+    whole, wrong = once(network, ("whole", scores, shape), lambda: _whole(network, scores, shape))
+    for place in places:
+        if place in wrong:
+            raise ValueError(wrong[place])
+        if place not in whole.outputs:
+            find_layer(network, place)  # raises ValueError: there is none
+    outputs = [whole.outputs[place] for place in places]
+    nodes = {node.name: node for node in whole.graph.node}
+    needed, coming = set(), [_node(tensor) for tensor in outputs]
+    while coming:
+        name = coming.pop()
+        if name not in needed:
+            needed.add(name)
+            coming += [_node(tensor) for tensor in nodes[name].input]
+    graph = tf.compat.v1.GraphDef(versions=whole.graph.versions, library=whole.graph.library)
+    graph.node.extend(nodes[name] for name in nodes if name in needed)
+    variables = {name: v for name, v in whole.variables.items() if _node(name) in needed}
+    return Plan(graph, whole.image, variables, outputs)
+
+
+def _whole(network, scores, shape):
+    """Return the `Plan` of all layers, whose outputs are a dict, and what is wrong with others.
+
+    One trace serves all places, as tracing takes much longer than leaving things out.
+    """
+    named, found, wrong = layers(network, operations=True), {}, {}
 
     def outputs(pictures):
-        found = outputs_at(network, pictures, places)
-        return [found[place] for place in places]
+        x, recorded, output = _called(network, pictures, named.values())
+        for place, layer in named.items():
+            try:
+                found[place] = seen(recorded, layer, x).name
+            except ValueError as error:
+                wrong[place] = str(error)
+        if scores:
+            found[SCORES] = read(network, x, output).logits.name
+        return pictures
 
     spec = tf.TensorSpec(shape, tf.float32)
     traced = tf.function(outputs, autograph=False).get_concrete_function(spec)
-    needed, coming = {}, [tensor.op for tensor in traced.outputs]
-    while coming:
-        op = coming.pop()
-        if op.name not in needed:
-            needed[op.name] = op
-            coming += [tensor.op for tensor in op.inputs]
     graph = traced.graph.as_graph_def()
-    nodes = [node for node in graph.node if node.name in needed]
-    for node in nodes:
+    for node in graph.node:
         data = [name for name in node.input if not name.startswith("^")]
         del node.input[:]
         node.input.extend(data)
-    del graph.node[:]
-    graph.node.extend(nodes)
-    read = [op.outputs[0] for op in needed.values() if op.type == "ReadVariableOp"]
-    variables = {tensor.name: (tensor.dtype, tensor.shape) for tensor in read}
-    return Plan(graph, traced.inputs[0].name, variables, [t.name for t in traced.outputs])
+    operations = traced.graph.get_operations()
+    values = [op.outputs[0] for op in operations if op.type == "ReadVariableOp"]
+    variables = {tensor.name: (tensor.dtype, tensor.shape) for tensor in values}
+    return Plan(graph, traced.inputs[0].name, variables, found), wrong
+
+
+def _node(tensor):
+    """Return the name of the operation that gives a tensor of this name."""
+    return tensor.partition(":")[0]
 
 
 def _inferred(plan, height, width):

@@ -35,8 +35,9 @@ WAVES = dict(parameterization=Spectrum(1.0), transform=jitter(8))
 
 def gram(outputs):
     """Return the Gram matrices of a layer's outputs: (N, h, w, c) to (N, c, c), TensorFlow."""
-    places = tf.cast(tf.reduce_prod(tf.shape(outputs)[1:3]), tf.float32)
-    return tf.einsum("nhwc,nhwd->ncd", outputs, outputs) / places
+    count, height, width, channels = tf.unstack(tf.shape(outputs))
+    rows = tf.reshape(outputs, (count, height * width, channels))  # quicker than tf.einsum
+    return tf.matmul(rows, rows, transpose_a=True) / tf.cast(height * width, tf.float32)
 
 
 def content_of(network, image, layer):
@@ -157,7 +158,8 @@ def style_transfer(
     own, others = default_layers(network)
     objective = content_of(network, image, content_layer or own)
     objective += style_weight * style_of(network, style_image, style_layers or others)
-    objective -= smooth * total_variation()
+    if smooth:
+        objective -= smooth * total_variation()
     made = maximize(network, objective, image, steps=steps, rate=rate, **(WAVES | choices))
     return with_colours_of(image, made) if keep_colours else made
 
