@@ -37,7 +37,17 @@ def gram(outputs):
     """Return the Gram matrices of a layer's outputs: (N, h, w, c) to (N, c, c), TensorFlow."""
     count, height, width, channels = tf.unstack(tf.shape(outputs))
     rows = tf.reshape(outputs, (count, height * width, channels))  # quicker than tf.einsum
-    return tf.matmul(rows, rows, transpose_a=True) / tf.cast(height * width, tf.float32)
+    return _products(rows) / tf.cast(height * width, tf.float32)
+
+
+@tf.custom_gradient
+def _products(rows):
+    """Return rows^T rows; both sides share one gradient, where TensorFlow would compute two."""
+
+    def gradient(slope):
+        return tf.matmul(rows, slope + tf.linalg.matrix_transpose(slope))
+
+    return tf.matmul(rows, rows, transpose_a=True), gradient
 
 
 def content_of(network, image, layer):
