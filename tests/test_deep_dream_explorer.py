@@ -45,10 +45,10 @@ def slow(monkeypatch):
     """Dreams that make each frame only when `go` is released, and note in `asked` what for."""
     go, asked = threading.Semaphore(0), []
 
-    def frames(network, image, layer, channel, octaves, steps, every, **_choices):
+    def frames(network, image, objective, octaves, steps, every, **_choices):
         for number in range(octaves * -(-steps // every)):
             assert go.acquire(timeout=LONG)
-            asked.append(layer)
+            asked.append(objective.terms[0].place)
             yield np.full(image.shape, number + 1, np.float32)
 
     monkeypatch.setattr(dreaming, "ascend_octaves", frames)
@@ -74,7 +74,8 @@ def test_the_dream_is_the_helpers(explorer, network, photo):
     dreamt(explorer)
     right = dreaming.deep_dream(
         network, photo, dreaming.channel("block2_conv1", 3), octaves=2, steps=4,
-        rate=4 * module.STRENGTH, parameterization=dreaming.spectrum, rule=dreaming.adam,
+        rate=4 * module.STRENGTH, parameterization=dreaming.Spectrum(1.0), rule=dreaming.adam,
+        transform=dreaming.shaken,
     )  # fmt: skip
     assert np.array_equal(shown(explorer), enlarge(np.round(right).astype(np.uint8)))
 
@@ -293,8 +294,8 @@ def test_of_several_networks_one_is_chosen_and_the_layers_follow_it(network, res
     explorer.set(layer="both")
     assert dreamt(explorer) == "residual, both, all channels: dreamt, 1 of 1 frames"
     right = dreaming.deep_dream(
-        residual, photo, "both", octaves=1, steps=4, rate=5 * module.STRENGTH,
-        parameterization=dreaming.spectrum, rule=dreaming.adam,
+        residual, photo, dreaming.energy("both"), octaves=1, steps=4, rate=5 * module.STRENGTH,
+        parameterization=dreaming.Spectrum(1.0), rule=dreaming.adam, transform=dreaming.shaken,
     )  # fmt: skip
     assert np.array_equal(shown(explorer), enlarge(np.round(right).astype(np.uint8)))
     assert explorer.set(network="small").startswith("small, block4_conv2, all channels: press")

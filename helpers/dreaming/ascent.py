@@ -22,6 +22,10 @@ from helpers.dreaming.transforms import Roll, shaken
 from helpers.dreaming.waking import PATIENCE, awake, check_finite, check_moved, gradients_of
 from helpers.plotting import resize
 
+UNBOUND = (
+    1e9  # a radius that no image reaches: one compiled ascent serves with a radius and without
+)
+
 
 def maximize(network, objective, start=None, size=None, steps=128, **choices):
     """Return images that maximize an objective, by gradient ascent (Erhan 2009, Olah 2017).
@@ -75,8 +79,8 @@ def ascend(
         *[((), "float32")] * 2,
         *[((len(weights),), "float32"), ((len(at), None), "int32"), *of_goals(objective)],
     )
-    options = objective.form, parameterization, transform, rule, radius is not None
-    fixed = [tf.constant(number, tf.float32) for number in (rate, radius or 0.0, weights)]
+    options = objective.form, parameterization, transform, rule
+    fixed = [tf.constant(number, tf.float32) for number in (rate, radius or UNBOUND, weights)]
     fixed += map(tf.constant, (at, *objective.goals))
 
     def run(waking, *state):
@@ -186,13 +190,13 @@ def _climb(network, start, numbers, *rest):
     the images, each (N,); and which images had a gradient, by themselves and at all. It ends early
     at NaN, and unless it is `waking` where an image has no gradient.
     """
-    mean, square, first, last, seed, rate, radius, weights, at, *goals = rest[:-6]
-    form, parameterization, transform, rule, bounded, waking = rest[-6:]
+    mean, square, first, last, seed, rate, radius, weights, at, *goals = rest[:-5]
+    form, parameterization, transform, rule, waking = rest[-5:]
     read = parameterization.reader(start)
 
     def picture(numbers):
         pictures = tf.ensure_shape(read(numbers), start.shape)
-        return within(pictures, start, radius) if bounded else pictures
+        return tf.where(radius < UNBOUND, within(pictures, start, radius), pictures)
 
     def uphill(numbers, number):
         pictures = picture(numbers)

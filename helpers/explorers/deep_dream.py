@@ -53,12 +53,12 @@ class Dreamer(Background):
     def frames(self, photo, settings):
         """Return an iterator over the frames of a dream."""
         layer, channel = settings["layer"], settings["channel"]
+        objective = dreaming.energy(layer) if channel < 0 else dreaming.channel(layer, channel)
         network = self._networks[settings.get("network", next(iter(self._networks)))]
         return dreaming.ascend_octaves(
-            network, photo, layer, None if channel < 0 else channel,
-            settings["octaves"], steps=settings["steps"], every=EVERY,
-            rate=settings["strength"] * STRENGTH,
-            parameterization=dreaming.spectrum, rule=dreaming.adam,
+            network, photo, objective, octaves=settings["octaves"], steps=settings["steps"],
+            rate=settings["strength"] * STRENGTH, every=EVERY, transform=dreaming.shaken,
+            parameterization=dreaming.Spectrum(1.0), rule=dreaming.adam,
         )  # fmt: skip
 
     def count(self, settings):
