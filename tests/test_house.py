@@ -137,7 +137,7 @@ def test_each_lesson_has_one_name_everywhere():
     questions = {path.stem for path in (PACKAGE / "exercises").glob("*.py")}
     assert questions == {*lessons, "answers", "exercise", "__init__"}
     explorers = {path.stem for path in (PACKAGE / "explorers").glob("*.py")}
-    assert explorers - {"explorer", "background", "__init__"} <= set(lessons)
+    assert explorers - {"explorer", "background", "pages", "__init__"} <= set(lessons)
 
 
 def public_definitions(tree):

@@ -19,6 +19,7 @@ from PIL import Image
 
 from helpers import gradients, networks, photos, plotting
 from helpers.core import front_end, page
+from helpers.explorers import pages
 from helpers.plotting.points import write
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -125,11 +126,27 @@ class Explorer:
     @contextlib.contextmanager
     def held(self):
         """Draw nothing while controls are moved within this block."""
-        self._held = True
+        before, self._held = self._held, True
         try:
             yield
         finally:
-            self._held = False
+            self._held = before
+
+    def to_html(self, path=None, controls=None, **limits):
+        """Return the explorer as one element of HTML that needs no Python and no network.
+
+        Arguments:
+            path: a file for it as a page of its own, written whole or not at all.
+            controls: what can be moved there, by name: ["image"], or {"image": 5} for five values,
+                evenly spread, or {"layer": ["block3_conv"]} for these; by default all but uploads.
+                The others stay where they are now.
+            limits: `most` bytes (3,000,000), `pictures` drawn (600), `quality` of WebP (82).
+
+        The explorer draws each combination once. Where that would be too much, the control with
+        the most values gets fewer of them, and a sentence says so. Raises ValueError for controls
+        and values that it has not, and for a limit that nothing fits in.
+        """
+        return pages.to_html(self, path, controls, **limits)
 
     def _update(self, change=None):
         if self._held:
