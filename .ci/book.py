@@ -1,0 +1,133 @@
+"""Build the course as a website: `make book`, or python .ci/book.py
+
+    --output FOLDER        where it goes, by default build/book
+    --only NAME ...        explorers to play, such as 01_regularization.2; without names, none
+
+Pages are made of the committed lessons; nothing is executed again. Explorers are played once and
+kept in build/played, until a helper or a network changes: that takes minutes, the rest less than
+one. The book is checked before it takes the place of the one before: links, size, and that no page
+asks anything of another server.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = ROOT / ".ci" / "book"
+sys.path.insert(0, str(HERE))
+
+import sources  # noqa: E402
+
+MOST = 60_000_000  # bytes
+PLACE = re.compile(re.escape(sources.PLACE).replace(r"\{\}", r"([\w.]+)"))
+# What a browser fetches by itself, and not when somebody follows a link.
+FETCHED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src"}
+STYLED = re.compile(r"""(?:url\(\s*["']?|@import\s+["'])(https?:)?//""")
+
+
+def played(only):
+    """Return the folder of played explorers; play those that are missing there."""
+    digest = hashlib.sha256()
+    files = [HERE / "played.py", *(ROOT / "helpers").rglob("*"), *(ROOT / "data").rglob("*")]
+    for path in sorted(files):
+        if path.is_file() and path.suffix in (".py", ".js", ".css", ".keras", ".json", ".gz"):
+            digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
+    folder = ROOT / "build" / "played" / digest.hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ["none"] if only == [] else only or []
+    subprocess.run([sys.executable, HERE / "played.py", folder, *names], check=True)
+    return folder
+
+
+class Page(HTMLParser):
+    """What a page links to, what it fetches, and the places on it that can be linked to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.fetched, self.places = [], [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        traits = dict(attrs)
+        self.places |= {traits.get("id"), traits.get("name")}
+        if tag == "a" and traits.get("href"):
+            self.links.append(traits["href"])
+        if (to := traits.get(FETCHED.get(tag))) and not to.startswith(("data:", "#")):
+            self.fetched.append(to)
+
+
+def faults(folder):
+    """Return what is wrong with a finished book, in sentences."""
+    pages = {path.name: Page(path.read_text("utf-8")) for path in sorted(folder.glob("*.html"))}
+    found = []
+    for name, page in pages.items():
+        for to in page.fetched:
+            if re.match(r"(https?:)?//", to):
+                found.append(f"{name} fetches {to}")
+            elif not (folder / unquote(re.split("[?#]", to)[0])).is_file():
+                found.append(f"{name} lacks {to}")
+        for to in page.links:
+            if re.match(r"[a-z]+:|//", to):
+                continue
+            file, _, spot = unquote(to).partition("#")
+            file = file or name
+            if not (folder / file).is_file():
+                found.append(f"{name} links to {to}, which is not there")
+            elif spot and file in pages and spot not in pages[file].places:
+                found.append(f"{name} links to {to}, and {file} has no such place")
+    for path in folder.rglob("*.css"):
+        if STYLED.search(path.read_text("utf-8")):
+            found.append(f"{path.relative_to(folder)} fetches from elsewhere")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if size > MOST:
+        found.append(f"the book takes {size / 1e6:.0f} MB; the limit is {MOST / 1e6:.0f} MB")
+    return found
+
+
+def build(output, folder):
+    """Build the book in a folder beside `output`, check it, and put it in place."""
+    work = output.with_name(f".{output.name}.{os.getpid()}")
+    laid, new = work / "sources", work / "html"
+    try:
+        lessons = sources.lay_out(laid, folder)
+        command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
+        jobs = ["-j", str(min(2, os.cpu_count() or 1)), "-d", work / "doctrees"]
+        if subprocess.run([*command, *jobs, laid, new]).returncode:
+            sys.exit("The book is not built: Sphinx warned of what stands above.")
+        for name in lessons:
+            path = new / f"{name}.html"
+            text = path.read_text(encoding="utf-8")
+            text = PLACE.sub(lambda m: (folder / f"{m[1]}.html").read_text("utf-8"), text)
+            path.write_text(text, encoding="utf-8")
+        (new / ".buildinfo").unlink(missing_ok=True)
+        if wrong := faults(new):
+            sys.exit("\n".join(["The book is not built:", *wrong]))
+        shutil.rmtree(output, ignore_errors=True)
+        new.rename(output)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "book")
+    parser.add_argument("--only", nargs="*", metavar="NAME")
+    options = parser.parse_args()
+    folder, started = played(options.only), time.monotonic()
+    build(options.output.resolve(), folder)
+    files = [path for path in options.output.rglob("*") if path.is_file()]
+    size, seconds = sum(path.stat().st_size for path in files), time.monotonic() - started
+    print(f"{options.output}/index.html: {size / 1e6:.1f} MB, built in {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Lay out the pages of the book for Sphinx: lessons with alt texts, hints, and places to play.
+
+Nothing is executed. Pictures become files of their own; an explorer's dead widget becomes a place
+where `.ci/book.py` puts the played one, or its still picture.
+"""
+
+import base64
+import html
+import io
+import json
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import reference
+from PIL import Image
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+VIEW = "application/vnd.jupyter.widget-view+json"
+BADGE = re.compile(r"^\[!\[Open in (\w+)\]\([^)]*\)\]\((\S+)\)\n?", re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:|mailto:|page:|spot:)([^)#\s]*)(#[^)\s]+)?\)")
+CHECK = re.compile(r'exercises\.check\("([\w.]+)"')
+PLACE = "<!-- explorer {} -->"
+PAGES = ("glossary", "own_photos", "workshops", "instructors")
+
+
+def lay_out(folder, played):
+    """Write all sources into a folder, which is emptied first; return the lessons' names."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("static", "extra/images"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(HERE / "conf.py", folder)
+    shutil.copy(HERE / "book.css", folder / "static")
+    shutil.copy(ROOT / "data" / "picture.jpg", folder / "extra")
+    repository = _repository()
+    asked = json.loads((played / "exercises.json").read_text(encoding="utf-8"))
+    lessons = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    for path in lessons:
+        (folder / "extra" / path.name).write_text(emptied(path), encoding="utf-8")
+        book = lesson(path, asked, folder / "extra" / "images", played, repository)
+        nbformat.write(book, folder / path.name)
+    for name in PAGES:
+        words = (ROOT / "notebooks" / f"{name}.md").read_text(encoding="utf-8")
+        (folder / f"{name}.md").write_text(linked(words, repository), encoding="utf-8")
+    (folder / "credits.md").write_text(credits(repository), encoding="utf-8")
+    index = (HERE / "index.md").read_text(encoding="utf-8")
+    index = index.replace("LESSONS", "\n".join(path.stem for path in lessons))
+    index = index.replace("REFERENCE", "\n".join(reference.write(ROOT, folder)))
+    (folder / "index.md").write_text(index, encoding="utf-8")
+    return [path.stem for path in lessons]
+
+
+def emptied(path):
+    """Return a lesson without its outputs, for download: they come back when it is run."""
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return nbformat.writes(notebook)
+
+
+def _repository():
+    """Return the address of the repository, as the lessons name it."""
+    first = (ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8")
+    return re.search(r"COURSE_REPO:-(https://github\.com/[\w.-]+/[\w.-]+)\}", first)[1]
+
+
+def credits(repository):
+    """Return the page of credits: those of data/README.md, and the licences."""
+    words = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
+    (section,) = re.findall(r"^## Credits\n(.*?)(?=^## |\Z)", words, re.MULTILINE | re.DOTALL)
+    licences = "Code is under the MIT licence, lessons and pictures under CC BY 4.0"
+    end = f"{licences}: [LICENSE]({repository}/blob/main/LICENSE)."
+    return linked(f"# Credits\n{section}\n{end}\n", repository, "data")
+
+
+def linked(words, repository, base="notebooks"):
+    """Return Markdown whose links lead to pages of the book, or else to the repository."""
+
+    def to(match):
+        target, spot = match[1], (match[2] or "")[1:]
+        if not target:
+            return match[0]
+        path = (ROOT / base / target).resolve().relative_to(ROOT)
+        if path.parts[0] == "notebooks" and path.suffix in (".md", ".ipynb"):
+            return f"](spot:{path.stem}#{spot})" if spot else f"](page:{path.stem})"
+        return f"]({repository}/blob/main/{path.as_posix()}{match[2] or ''})"
+
+    return LINK.sub(to, words)
+
+
+def lesson(path, asked, images, played, repository):
+    """Return a lesson as the book shows it."""
+    book, explorers = nbformat.read(path, as_version=4), 0
+    book.metadata.language_info["pygments_lexer"] = "ipython3"  # the set-up cell has a "!"
+    for number, cell in enumerate(book.cells):
+        if cell.cell_type == "markdown":
+            if number == 0:
+                cell.source = opened(cell.source, path.name)
+            cell.source = linked(cell.source, repository)
+            continue
+        shown = []
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if VIEW in data:
+                explorers += 1
+                name = f"{path.stem}.{explorers}"
+                still = picture(output, images, name)
+                place = PLACE.format(name) if (played / f"{name}.html").is_file() else still
+                shown.append(_html(f'<div class="course-explorer">{place}</div>'))
+            elif any(kind.startswith("image/") for kind in data):
+                shown.append(_html(picture(output, images, f"{path.stem}-{number}-{len(shown)}")))
+            else:
+                shown.append(output)
+        names = CHECK.findall(cell.source)
+        shown += [_html(unfolding(name, asked[name])) for name in names if name in asked]
+        cell.outputs = shown
+    return book
+
+
+def opened(source, name):
+    """Return a lesson's first cell with links instead of badges, which other servers would draw."""
+    links = [
+        f'<a href="{html.escape(to)}">Open in {where}</a>' for where, to in BADGE.findall(source)
+    ]
+    links.append(f'<a href="{name}" download>Download</a>')
+    head, _, rest = BADGE.sub("", source).partition("\n")
+    return f'{head}\n\n<p class="course-launch">{"".join(links)}</p>\n\n{rest.strip()}'
+
+
+def picture(output, images, name):
+    """Write the picture of an output as a file; return its element."""
+    kind = next(kind for kind in output.data if kind.startswith("image/"))
+    content = base64.b64decode(output.data[kind])
+    alt = output.metadata.get(kind, {}).get("alt", "")
+    file = images / f"{name}.{kind.partition('/')[2]}"
+    file.write_bytes(content)
+    wide, high = Image.open(io.BytesIO(content)).size
+    size = f'width="{wide}" height="{high}" loading="lazy"'
+    return f'<img class="course-card" src="images/{file.name}" alt="{html.escape(alt)}" {size}>'
+
+
+def unfolding(name, question):
+    """Return an exercise's hints and solution, which unfold."""
+    parts = [
+        f"<details><summary>Hint {number}</summary><p>{html.escape(hint)}</p></details>"
+        for number, hint in enumerate(question["hints"], 1)
+    ]
+    code = highlight(question["solution"], PythonLexer(), HtmlFormatter())
+    parts.append(f"<details><summary>Solution</summary>{code}</details>")
+    return f'<div class="course-exercise" data-exercise="{name}">{"".join(parts)}</div>'
+
+
+def _html(element):
+    return nbformat.v4.new_output("display_data", {"text/html": element})
