@@ -4,6 +4,7 @@ VENV := .venv
 PYTHON_HERE := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 COLAB := $(VENV)/colab/.installed
+BOOK := $(VENV)/book/.installed
 WIDGETS := $(VENV)/widgets-7
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # JupyterLab without its calls to the internet (news, updates, extension gallery).
@@ -20,7 +21,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
 .PHONY: help lab test test-all lint test-units test-notebooks test-rest test-colab test-browser \
-	test-browser-7 test-whole bench networks notebooks bundle repo gif clean
+	test-browser-7 test-whole bench networks notebooks bundle book repo gif clean
 
 help:
 	@echo "make lab           install what is needed and open the course in JupyterLab"
@@ -30,6 +31,7 @@ help:
 	@echo "make networks      train again everything in data/networks"
 	@echo "make notebooks     run all lessons (or NOTEBOOKS=...) and write their outputs in place"
 	@echo "make bundle        one zip with all that lessons need, for bad Wi-Fi (WITH=--with-cache: photos too)"
+	@echo "make book          the course as a website in build/book, explorers included; minutes the first time"
 	@echo "make gif           film an explorer for the README; needs Chromium"
 	@echo "make repo          make badges, set-up cells and links those of your fork: URL=https://github.com/..."
 	@echo "make clean         remove the virtual environment and all caches in this folder"
@@ -76,13 +78,13 @@ test-colab: $(INSTALLED) $(COLAB)
 # Each of two workers has a JupyterLab and a Chromium of its own.
 TWO_BROWSERS = -n 2 $(LONGEST)
 
-# Each lesson in a real JupyterLab and Chromium; screenshots of what failed are in tests/browser/artefacts.
-test-browser: $(INSTALLED)
+# Each lesson in a real JupyterLab and Chromium, and the website; screenshots of what failed are in tests/browser/artefacts.
+test-browser: $(INSTALLED) $(BOOK)
 	$(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -rs $(TWO_BROWSERS) tests/browser
 
 # The same with Colab's widgets, of the lessons those with the most controls.
 test-browser-7: $(INSTALLED) $(WIDGETS)
-	COURSE_WIDGETS=$(WIDGETS) $(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -rs $(TWO_BROWSERS) -k "not lessons_in or 04_sal or 05_grad or 06_deep" tests/browser
+	COURSE_WIDGETS=$(WIDGETS) $(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -rs $(TWO_BROWSERS) -k "not lessons_in and not test_book or 04_sal or 05_grad or 06_deep" tests/browser
 
 $(WIDGETS): $(INSTALLED) .ci/pins-widgets-7.txt
 	rm -rf $@
@@ -101,6 +103,15 @@ notebooks: $(INSTALLED)
 
 bundle: $(INSTALLED)
 	$(PYTHON_HERE) .ci/bundle.py $(WITH)
+
+# The course as a website. Explorers are played once and kept in build/played.
+$(BOOK): .ci/book.txt $(INSTALLED)
+	rm -rf $(VENV)/book
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/book -r .ci/book.txt
+	touch $(BOOK)
+
+book: $(BOOK)
+	$(PYTHON_HERE) .ci/book.py
 
 # The moving picture of the README, out of the real explorer.
 gif: $(INSTALLED)

@@ -23,7 +23,8 @@ from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = ROOT / ".ci" / "book"
-sys.path.insert(0, str(HERE))
+PACKAGES = ROOT / ".venv" / "book"  # where `make book` installs `.ci/book.txt`
+sys.path[:0] = [str(HERE), str(PACKAGES)]
 
 import sources  # noqa: E402
 
@@ -93,15 +94,29 @@ def faults(folder):
     return found
 
 
-def build(output, folder):
-    """Build the book in a folder beside `output`, check it, and put it in place."""
+def still(folder):
+    """Return which explorers of a finished book are not played, in sentences."""
+    found = []
+    for path in sorted(folder.glob("*.html")):
+        if count := path.read_text("utf-8").count('<div class="course-explorer"><img'):
+            found.append(f"{path.name}: {count} explorers are still pictures; see played.py")
+    return found
+
+
+def build(output, folder, whole):
+    """Build the book in a folder beside `output`, check it, and put it in place.
+
+    `whole` asks for every explorer to be played.
+    """
     work = output.with_name(f".{output.name}.{os.getpid()}")
     laid, new = work / "sources", work / "html"
     try:
         lessons = sources.lay_out(laid, folder)
         command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]
         jobs = ["-j", str(min(2, os.cpu_count() or 1)), "-d", work / "doctrees"]
-        if subprocess.run([*command, *jobs, laid, new]).returncode:
+        paths = filter(None, [str(PACKAGES), os.environ.get("PYTHONPATH")])
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+        if subprocess.run([*command, *jobs, laid, new], env=environment).returncode:
             sys.exit("The book is not built: Sphinx warned of what stands above.")
         for name in lessons:
             path = new / f"{name}.html"
@@ -109,7 +124,7 @@ def build(output, folder):
             text = PLACE.sub(lambda m: (folder / f"{m[1]}.html").read_text("utf-8"), text)
             path.write_text(text, encoding="utf-8")
         (new / ".buildinfo").unlink(missing_ok=True)
-        if wrong := faults(new):
+        if wrong := faults(new) + (still(new) if whole else []):
             sys.exit("\n".join(["The book is not built:", *wrong]))
         shutil.rmtree(output, ignore_errors=True)
         new.rename(output)
@@ -123,7 +138,7 @@ def main():
     parser.add_argument("--only", nargs="*", metavar="NAME")
     options = parser.parse_args()
     folder, started = played(options.only), time.monotonic()
-    build(options.output.resolve(), folder)
+    build(options.output.resolve(), folder, whole=options.only is None)
     files = [path for path in options.output.rglob("*") if path.is_file()]
     size, seconds = sum(path.stat().st_size for path in files), time.monotonic() - started
     print(f"{options.output}/index.html: {size / 1e6:.1f} MB, built in {seconds:.0f} s")

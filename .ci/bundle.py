@@ -28,6 +28,7 @@ from helpers.photos import imagenet  # noqa: E402
 NAME = "what-a-cnn-sees.zip"
 LEFT_OUT = (
     "tests/",
+    ".ci/book",
     ".github/",
     "data/picture.",
     "data/explorer.",

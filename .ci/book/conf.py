@@ -6,7 +6,7 @@ from latex2mathml.converter import convert
 project = "What a CNN Sees"
 author = "The authors of What a CNN Sees"
 copyright = "2026, " + author + ". Code: MIT; lessons and pictures: CC BY 4.0"
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.githubpages"]
 source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
@@ -28,12 +28,17 @@ html_css_files = ["book.css"]
 html_extra_path = ["extra"]
 html_copy_source = False
 html_show_sphinx = False
+html_context = {"default_mode": "auto"}
 html_math_renderer = "mathml"
 html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "show_toc_level": 2,
     "home_page_in_toc": True,
+    "navbar_start": [],
+    "navbar_center": [],
+    "navbar_end": [],
+    "navbar_persistent": [],
 }
 
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from skimage import data
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -48,28 +49,35 @@ def penalties():
 
 
 def freezing():
-    """Lesson 02: how many blocks to freeze. VGG16's numbers are those of its plan."""
-    truth = load_world("drawn")
-    animals, counts = truth.load_network("animals"), [10, 20, 50]
+    """Lesson 02: how many blocks to freeze."""
+    truth, counts = load_world("drawn"), [10, 20, 50, 100, 200]
+    animals = truth.load_network("animals")
     features = [transfer.block_features(animals, s.images)[-1] for s in (truth.train, truth.test)]
-    nets = {"small network": truth.network}
+    nets = {"VGG16": networks.vgg16(), "small network": truth.network}
     fixed = {name: transfer.frozen_counts(net) for name, net in nets.items()}
     totals = {name: net.count_params() for name, net in nets.items()}
     right = [transfer.measured("fine-tuned", k, [50])[1].mean() for k in range(5)]
     known = features[0], truth.train.labels, features[1], truth.test.labels
     right.append(transfer.head_curve(*known, counts)[1, counts.index(50)].mean())
-    return explorers.freezing(fixed, totals, right, "small network"), ["upto"]
+    return explorers.freezing(fixed, totals, right, "small network"), None
 
 
 def channels():
-    """Lesson 03: one channel of a layer, in four views."""
+    """Lesson 03: one channel of a layer, in four views, in two networks."""
     world = load_world("drawn")
-    network = world.load_network("pets_robust")
+    network, real = (world.load_network(n, needed=False) for n in ("pets_robust", "imagenet"))
     convolutions = networks.layer_names(network)
-    layers = [convolutions[round(n / 12 * (len(convolutions) - 1))] for n in (2, 4, 7, 10, 12)]
-    explorer = explorers.channels(world, network, layers)
-    explorer.set(image=26, layer=layers[2], view="mask")
-    return explorer, {"image": 3, "layer": layers[1:], "channel": 4, "view": None}
+    layers = [convolutions[round(n / 12 * (len(convolutions) - 1))] for n in (0, 2, 4, 7, 10, 12)]
+    nets, offered = {network.name: network}, {network.name: layers}
+    if real:
+        nets["imagenet"] = real
+        blocks = ("block2_2_add", "block3_2_add", "block4_3_add", "block5_3_add", "block6_4_add")
+        offered["imagenet"] = [*blocks, "head"]
+    looked = [*world.test.images[:100], *photos.samples(world.test.images.shape[1]).values()]
+    explorer = explorers.channels(world, nets, offered, count=len(looked), images=looked)
+    explorer.set(image=26, layer=layers[3], view="mask")
+    chosen = {"network": None} if real else {}
+    return explorer, chosen | {"image": [26, 100], "layer": 4, "channel": 3, "view": None}
 
 
 def saliency():
@@ -89,10 +97,11 @@ def grad_cam():
     """Lesson 05: Grad-CAM of photographs and drawings, by two networks."""
     world, shots = load_world("drawn"), photos.samples(224)
     real = world.load_network("imagenet", needed=False)
-    grown = np.round(plotting.resize(world.test.images[:3], 224, 224)).astype(np.uint8)
+    grown = np.round(plotting.resize(world.test.images[:20], 224, 224)).astype(np.uint8)
     offered = ({"imagenet": real} if real else {}) | {world.name: world.network}
     explorer = explorers.grad_cam(world, [*shots.values(), *grown], offered)
-    return explorer, {"network": None, "image": 9, "layer": 7} if real else ["image", "layer"]
+    chosen = {"image": [*range(len(shots) + 2)], "layer": 7}
+    return explorer, {"network": None} | chosen if real else chosen
 
 
 def own_photo():
@@ -129,14 +138,15 @@ def tsne_maps():
     said = networks.predict(network, images).argmax(axis=1)
     convolutions = networks.layer_names(network)
     spaces = {}
-    for share in (0.08, 0.75):
+    for share in (0.08, 0.5, 0.75):
         name = convolutions[round(share * (len(convolutions) - 1))]
         spaces[name] = embedding.features(network, images, name)
     spaces["penultimate"] = embedding.features(network, images)
-    explorer = explorers.tsne_maps(spaces, images, labels, world.class_names, said, (5, 15, 40))
+    explorer = explorers.tsne_maps(spaces, images, labels, world.class_names, said)
     worry = int(np.flatnonzero(said != labels)[0])
     explorer.set(layer="penultimate", form="grid", picture=worry)
-    return explorer, {"layer": None, "perplexity": None, "form": None, "picture": 3}
+    chosen = {"layer": [*spaces][::3], "perplexity": [5, 15, 40], "form": None}
+    return explorer, chosen | {"picture": 3}
 
 
 def toy_clouds():
@@ -158,9 +168,11 @@ def style_transfer():
     """Lesson 09: Chelsea in three styles, from frame to frame."""
     world, view = load_world("drawn"), (160, 240)
     real = world.load_network("imagenet", needed=False)
-    painter = {"imagenet": real} if real else {"robust": world.load_network("pets_robust")}
+    painter = {"imagenet": real} if real else {}
+    painter["robust"] = world.load_network("pets_robust")
     styles = {name: dreaming.pattern(name, view) for name in dreaming.PATTERNS}
     styles["flower"] = photos.samples(view)["flower"]
+    styles["grass"] = np.dstack([data.grass()[:160, :240]] * 3)
     machine = explorers.style_transfer(painter, photos.samples(view)["chelsea"], styles)
     machine.set(weight=10)
     chosen = ["strokes", "flower", "waves"]

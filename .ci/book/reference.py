@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 SPECIAL = re.compile(r"([\\*_\[\]<>#{}$|~])")
+WIDE = 64  # letters of a line of code
 ITEM = re.compile(r"^(\*{0,2}\w[\w ,*]*): (.+)$")
 
 
@@ -51,7 +52,6 @@ def public(tree, path, root):
 def entry(node, owner, level="##"):
     """Return the paragraphs on a function or class, and on its public methods."""
     kind = "class " if isinstance(node, ast.ClassDef) else ""
-    parts = [f"{level} {SPECIAL.sub(chr(92) + '1', node.name)}".replace("\\1", "\\_")]
     parts = [f"{level} `{node.name}`", f"```python\n{kind}{owner}.{signature(node)}\n```"]
     parts.append(text(ast.get_docstring(node)))
     for one in getattr(node, "body", ()) if kind else ():
@@ -65,7 +65,10 @@ def signature(node):
     if isinstance(node, ast.ClassDef):
         made = [one for one in node.body if getattr(one, "name", "") == "__init__"]
         return node.name + (f"({without_self(made[0])})" if made else "")
-    return f"{node.name}({without_self(node)})"
+    short = f"{node.name}({without_self(node)})"
+    return (
+        short if len(short) < WIDE else short.replace("(", "(\n    ", 1).replace(", *", ",\n    *")
+    )
 
 
 def without_self(node):
@@ -107,8 +110,8 @@ def items(lines):
 
 def escaped(words):
     """Return text without Markdown of its own but for code between backticks."""
-    parts = re.split(r"(``[^`]+``|`[^`]+`)", words)
-    return "".join(p if p.startswith("`") else SPECIAL.sub(r"\\\1", p) for p in parts)
+    parts = re.split(r"(``[^`]+``|`[^`]+`|(?<!\w)\*\w[^*]*\w\*(?!\w))", words)
+    return "".join(SPECIAL.sub(r"\\\1", p) if k % 2 == 0 else p for k, p in enumerate(parts))
 
 
 def write(root, folder):

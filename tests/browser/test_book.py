@@ -1,0 +1,203 @@
+"""The course as a website, opened as files in Chromium: on a desk, on a phone, without scripts."""
+
+import importlib.machinery
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lesson_page import REACT
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYED = ["00_start_here.1", "01_regularization.2", "10_more_regularizers.1"]  # quick ones
+DESK, PHONE = 1280, 390
+SIZES = [DESK, PHONE]
+SECONDS = 120  # to build, on a busy machine: twice the limit of a quiet one
+PICTURE, TEXT = ".course-played img", ".course-played figcaption"
+SLIDER, LIST, BOX = (f".course-played {k}" for k in ("[type=range]", "select", "[type=checkbox]"))
+# What the browser fetched, beside the page itself.
+FETCHED = "return performance.getEntriesByType('resource').map(entry => entry.name)"
+WIDE = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+SHOWN = "return arguments[0].complete && arguments[0].naturalWidth > 0"
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """A book with some of its explorers played: (folder, what the command printed)."""
+    paths = [str(ROOT / ".venv" / "book"), *sys.path]
+    if importlib.machinery.PathFinder.find_spec("sphinx", paths) is None:
+        say = pytest.fail if os.environ.get("CI", "").lower() in ("true", "1") else pytest.skip
+        say("needs what make installs from .ci/book.txt: run make book once")
+    folder = tmp_path_factory.mktemp("site") / "book"
+    command = [sys.executable, ROOT / ".ci" / "book.py", "--output", folder, "--only", *PLAYED]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+@pytest.fixture
+def visit(book, driver):
+    """A function that opens a page of the book in a window as wide as this."""
+
+    def opened(name, wide=DESK, scripts=True):
+        window = {"width": wide, "height": 900, "deviceScaleFactor": 1, "mobile": wide == PHONE}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
+        driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+        driver.get((book[0] / f"{name}.html").as_uri())
+        return driver
+
+    yield opened
+    driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.get("about:blank")
+
+
+def one(driver, selector):
+    return driver.find_element(By.CSS_SELECTOR, selector)
+
+
+def state(driver):
+    """The picture and the text of a page's first explorer."""
+    return one(driver, PICTURE).get_attribute("src"), one(driver, TEXT).text
+
+
+def changed(driver, before):
+    WebDriverWait(driver, REACT).until(
+        lambda d: all(new != old for new, old in zip(state(d), before, strict=True))
+    )
+    return state(driver)
+
+
+def focus(driver, selector):
+    element = one(driver, selector)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    driver.execute_script("arguments[0].focus()", element)
+    return element
+
+
+def test_the_book_is_whole_small_and_quickly_built(book):
+    folder, printed = book
+    size, seconds = re.search(r"index\.html: ([\d.]+) MB, built in (\d+) s", printed).groups()
+    assert float(size) < 60 and int(seconds) < SECONDS
+    lessons = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    pages = {path.stem for path in folder.glob("*.html")}
+    assert lessons | {"index", "glossary", "credits", "search", "reference_cam"} <= pages
+    assert lessons == {path.stem for path in folder.glob("*.ipynb")}
+    assert [path.name for path in folder.parent.iterdir()] == ["book"]
+
+
+@pytest.mark.parametrize("wide", SIZES)
+@pytest.mark.parametrize("name", ["index", "00_start_here", "01_regularization",
+                                  "08_relevance", "glossary", "reference_explorers"])  # fmt: skip
+def test_no_page_asks_anything_of_a_server_or_is_wider_than_its_window(visit, name, wide):
+    driver = visit(name, wide)
+    fetched = driver.execute_script(FETCHED)
+    assert [url for url in fetched if not url.startswith(("file:", "data:"))] == []
+    content, window = driver.execute_script(WIDE)
+    assert content <= window
+    assert not [line for line in driver.get_log("browser") if line["level"] == "SEVERE"]
+
+
+@pytest.mark.parametrize("wide", SIZES)
+def test_a_slider_is_moved_by_keys_and_told_to_those_who_do_not_see(visit, wide):
+    driver = visit("01_regularization", wide)
+    assert len(driver.find_elements(By.CSS_SELECTOR, ".course-played")) == 1
+    before = state(driver)
+    slider = focus(driver, SLIDER)
+    assert slider.get_attribute("aria-label") == slider.accessible_name == "lambda"
+    value = slider.get_attribute("aria-valuetext")
+    slider.send_keys(Keys.ARROW_RIGHT)
+    after = changed(driver, before)
+    assert slider.get_attribute("aria-valuetext") != value
+    assert driver.execute_script(SHOWN, one(driver, PICTURE))
+    assert one(driver, PICTURE).get_attribute("alt") == f"Penalty explorer: {after[1]}"
+    assert one(driver, TEXT).get_attribute("aria-live") == "polite"
+    slider.send_keys(Keys.ARROW_LEFT)
+    assert changed(driver, after) == before
+
+
+def test_a_slider_is_moved_by_mouse_and_by_touch(visit):
+    for wide in SIZES:
+        driver = visit("01_regularization", wide)
+        slider, before = focus(driver, SLIDER), state(driver)
+        if wide == DESK:
+            reach = slider.rect["width"] // 2 - 8
+            ActionChains(driver).move_to_element_with_offset(slider, reach, 0).click().perform()
+        else:
+            x, y = driver.execute_script(
+                "const box = arguments[0].getBoundingClientRect();"
+                "return [box.right - 8, box.top + box.height / 2]", slider,
+            )  # fmt: skip
+            for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
+                driver.execute_cdp_cmd(
+                    "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
+                )
+        changed(driver, before)
+
+
+def test_lists_and_check_boxes_answer(visit):
+    driver = visit("10_more_regularizers")
+    before = state(driver)
+    box = focus(driver, BOX)
+    assert box.accessible_name == "dropout" and box.is_selected()
+    box.send_keys(Keys.SPACE)
+    after = changed(driver, before)
+    assert "dropout" in before[1] and "dropout" not in after[1]
+    Select(one(driver, LIST)).select_by_index(0)
+    assert changed(driver, after)[1].startswith("true labels")
+
+
+@pytest.mark.parametrize("wide", SIZES)
+def test_without_scripts_the_picture_and_its_text_are_there(visit, wide):
+    driver = visit("00_start_here", wide, scripts=False)
+    picture = one(driver, PICTURE)
+    assert picture.get_attribute("src").startswith("data:image/webp;base64,")
+    assert picture.size["width"] > 200 and picture.size["height"] > 100
+    assert one(driver, TEXT).text.startswith("block5_conv3 for cat")
+    assert "With JavaScript" in one(driver, ".course-played noscript").text
+    assert not driver.find_elements(By.CSS_SELECTOR, ".course-played [type=range]")
+
+
+def test_hints_unfold(visit):
+    driver = visit("01_regularization", PHONE)
+    hint = focus(driver, ".course-exercise summary")
+    assert not one(driver, ".course-exercise p").is_displayed()
+    hint.send_keys(Keys.ENTER)
+    assert one(driver, ".course-exercise p").is_displayed()
+
+
+def test_formulas_have_a_shape_and_the_glossary_is_reached(visit):
+    driver = visit("01_regularization")
+    sizes = [m.size for m in driver.find_elements(By.TAG_NAME, "math")]
+    assert len(sizes) > 20 and all(s["height"] > 5 and s["width"] > 3 for s in sizes)
+    link = one(driver, 'main a[href^="glossary.html#"]')
+    spot = link.get_attribute("href").partition("#")[2]
+    driver.get(link.get_attribute("href"))
+    top = driver.execute_script(
+        "return document.getElementById(arguments[0]).getBoundingClientRect().top", spot
+    )
+    assert 0 <= top < 900
+
+
+def test_search_finds_pages_without_a_server(visit):
+    driver = visit("search")
+    driver.get(f"{driver.current_url}?q=saliency")
+    found = "#search-results li a"
+    WebDriverWait(driver, REACT).until(lambda d: d.find_elements(By.CSS_SELECTOR, found))
+    pages = {a.get_attribute("href") for a in driver.find_elements(By.CSS_SELECTOR, found)}
+    assert any("04_saliency.html" in page for page in pages)
+
+
+def test_a_dark_page_is_readable(visit):
+    driver = visit("00_start_here")
+    driver.execute_script("document.documentElement.dataset.theme = 'dark'")
+    text = one(driver, TEXT).value_of_css_property("color")
+    red, green, blue = map(int, re.findall(r"\d+", text)[:3])
+    assert min(red, green, blue) > 150, f"dark text on a dark page: {text}"
+    assert "255, 255, 255" in one(driver, PICTURE).value_of_css_property("background-color")
