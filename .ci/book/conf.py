@@ -43,7 +43,10 @@ html_theme_options = {
 
 
 def _inline(writer, node):
-    writer.body.append(convert(node.astext()))
+    formula = convert(node.astext())
+    if len(node.astext()) > 30:  # browsers do not break formulas, so a phone scrolls long ones
+        formula = f'<span class="course-long" tabindex="0">{formula}</span>'
+    writer.body.append(formula)
     raise nodes.SkipNode
 
 

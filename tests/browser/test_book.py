@@ -19,11 +19,15 @@ PLAYED = ["00_start_here.1", "01_regularization.2", "10_more_regularizers.1"]  #
 DESK, PHONE = 1280, 390
 SIZES = [DESK, PHONE]
 SECONDS = 120  # to build, on a busy machine: twice the limit of a quiet one
-PICTURE, TEXT = ".course-played img", ".course-played figcaption"
-SLIDER, LIST, BOX = (f".course-played {k}" for k in ("[type=range]", "select", "[type=checkbox]"))
+PENALTIES = 'figure[aria-label="Penalty explorer"]'
+SLIDER, LIST, BOX = "[type=range]", ".course-played select", "[type=checkbox]"
 # What the browser fetched, beside the page itself.
 FETCHED = "return performance.getEntriesByType('resource').map(entry => entry.name)"
 WIDE = "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+END = """
+const box = arguments[0].getBoundingClientRect();
+return [box.right - 8, box.top + box.height / 2];
+"""
 SHOWN = "return arguments[0].complete && arguments[0].naturalWidth > 0"
 
 
@@ -62,16 +66,19 @@ def one(driver, selector):
     return driver.find_element(By.CSS_SELECTOR, selector)
 
 
-def state(driver):
-    """The picture and the text of a page's first explorer."""
-    return one(driver, PICTURE).get_attribute("src"), one(driver, TEXT).text
+def state(driver, figure=".course-played"):
+    """The picture and the text of an explorer, by default of the page's first one."""
+    return one(driver, f"{figure} img").get_attribute("src"), one(
+        driver, f"{figure} figcaption"
+    ).text
 
 
-def changed(driver, before):
+def changed(driver, before, figure=".course-played"):
+    """Wait until an explorer shows another picture and another text, and return them."""
     WebDriverWait(driver, REACT).until(
-        lambda d: all(new != old for new, old in zip(state(d), before, strict=True))
+        lambda d: all(new != old for new, old in zip(state(d, figure), before, strict=True))
     )
-    return state(driver)
+    return state(driver, figure)
 
 
 def focus(driver, selector):
@@ -107,38 +114,35 @@ def test_no_page_asks_anything_of_a_server_or_is_wider_than_its_window(visit, na
 @pytest.mark.parametrize("wide", SIZES)
 def test_a_slider_is_moved_by_keys_and_told_to_those_who_do_not_see(visit, wide):
     driver = visit("01_regularization", wide)
-    assert len(driver.find_elements(By.CSS_SELECTOR, ".course-played")) == 1
-    before = state(driver)
-    slider = focus(driver, SLIDER)
+    before = state(driver, PENALTIES)
+    slider = focus(driver, f"{PENALTIES} {SLIDER}")
     assert slider.get_attribute("aria-label") == slider.accessible_name == "lambda"
     value = slider.get_attribute("aria-valuetext")
     slider.send_keys(Keys.ARROW_RIGHT)
-    after = changed(driver, before)
+    after = changed(driver, before, PENALTIES)
     assert slider.get_attribute("aria-valuetext") != value
-    assert driver.execute_script(SHOWN, one(driver, PICTURE))
-    assert one(driver, PICTURE).get_attribute("alt") == f"Penalty explorer: {after[1]}"
-    assert one(driver, TEXT).get_attribute("aria-live") == "polite"
+    picture = one(driver, f"{PENALTIES} img")
+    assert driver.execute_script(SHOWN, picture)
+    assert picture.get_attribute("alt") == f"Penalty explorer: {after[1]}"
+    assert one(driver, f"{PENALTIES} figcaption").get_attribute("aria-live") == "polite"
     slider.send_keys(Keys.ARROW_LEFT)
-    assert changed(driver, after) == before
+    assert changed(driver, after, PENALTIES) == before
 
 
 def test_a_slider_is_moved_by_mouse_and_by_touch(visit):
     for wide in SIZES:
         driver = visit("01_regularization", wide)
-        slider, before = focus(driver, SLIDER), state(driver)
+        slider = focus(driver, f"{PENALTIES} {SLIDER}")
+        before = state(driver, PENALTIES)
         if wide == DESK:
-            reach = slider.rect["width"] // 2 - 8
+            reach = int(slider.rect["width"] // 2 - 8)
             ActionChains(driver).move_to_element_with_offset(slider, reach, 0).click().perform()
         else:
-            x, y = driver.execute_script(
-                "const box = arguments[0].getBoundingClientRect();"
-                "return [box.right - 8, box.top + box.height / 2]", slider,
-            )  # fmt: skip
+            x, y = driver.execute_script(END, slider)
             for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchEnd", [])):
-                driver.execute_cdp_cmd(
-                    "Input.dispatchTouchEvent", {"type": kind, "touchPoints": points}
-                )
-        changed(driver, before)
+                touch = {"type": kind, "touchPoints": points}
+                driver.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
+        changed(driver, before, PENALTIES)
 
 
 def test_lists_and_check_boxes_answer(visit):
@@ -156,10 +160,10 @@ def test_lists_and_check_boxes_answer(visit):
 @pytest.mark.parametrize("wide", SIZES)
 def test_without_scripts_the_picture_and_its_text_are_there(visit, wide):
     driver = visit("00_start_here", wide, scripts=False)
-    picture = one(driver, PICTURE)
+    picture = one(driver, ".course-played img")
     assert picture.get_attribute("src").startswith("data:image/webp;base64,")
     assert picture.size["width"] > 200 and picture.size["height"] > 100
-    assert one(driver, TEXT).text.startswith("block5_conv3 for cat")
+    assert one(driver, "figcaption").text.startswith("block5_conv3 for cat")
     assert "With JavaScript" in one(driver, ".course-played noscript").text
     assert not driver.find_elements(By.CSS_SELECTOR, ".course-played [type=range]")
 
@@ -197,7 +201,9 @@ def test_search_finds_pages_without_a_server(visit):
 def test_a_dark_page_is_readable(visit):
     driver = visit("00_start_here")
     driver.execute_script("document.documentElement.dataset.theme = 'dark'")
-    text = one(driver, TEXT).value_of_css_property("color")
+    text = one(driver, "figcaption").value_of_css_property("color")
     red, green, blue = map(int, re.findall(r"\d+", text)[:3])
     assert min(red, green, blue) > 150, f"dark text on a dark page: {text}"
-    assert "255, 255, 255" in one(driver, PICTURE).value_of_css_property("background-color")
+    assert "255, 255, 255" in one(driver, ".course-played img").value_of_css_property(
+        "background-color"
+    )
