@@ -77,7 +77,7 @@ def channels():
     explorer = explorers.channels(world, nets, offered, count=len(looked), images=looked)
     explorer.set(image=26, layer=layers[3], view="mask")
     chosen = {"network": None} if real else {}
-    return explorer, chosen | {"image": [26, 100], "layer": 4, "channel": 3, "view": None}
+    return explorer, chosen | {"layer": 4, "channel": 4, "view": None}
 
 
 def saliency():
@@ -89,7 +89,7 @@ def saliency():
     picks = [cat[4], dog[7], np.flatnonzero(~right)[0]]
     explorer = explorers.pixel_maps(world, images[picks])
     explorer.set(method="SmoothGrad", samples=16, explains="margin")
-    chosen = {"image": None, "method": None, "target": None, "signed": None}
+    chosen = {"image": None, "method": None, "target": None}
     return explorer, chosen | {"samples": None, "steps": None, "window": None}
 
 
@@ -190,6 +190,14 @@ def more_regularizers():
     return explorer, None
 
 
+def other_libraries():
+    """Lesson 11: the same by another library."""
+    truth = load_world("drawn")
+    explorer = explorers.other_libraries(truth, truth.test.images[[16, 12, 5, 15]])
+    explorer.set(method="Grad-CAM", library="tf-keras-vis")
+    return explorer, {"image": 4, "method": None, "library": None}
+
+
 PLAYED = {
     "00_start_here.1": start_here,
     "01_regularization.1": polynomial,
@@ -205,6 +213,7 @@ PLAYED = {
     "08_relevance.1": relevance,
     "09_style_transfer.1": style_transfer,
     "10_more_regularizers.1": more_regularizers,
+    "11_other_libraries.1": other_libraries,
 }
 
 

@@ -26,7 +26,7 @@ BADGE = re.compile(r"^\[!\[Open in (\w+)\]\([^)]*\)\]\((\S+)\)\n?", re.MULTILINE
 LINK = re.compile(r"\]\((?!https?:|mailto:|page:|spot:)([^)#\s]*)(#[^)\s]+)?\)")
 CHECK = re.compile(r'exercises\.check\("([\w.]+)"')
 PLACE = "<!-- explorer {} -->"
-PAGES = ("glossary", "own_photos", "workshops", "instructors")
+FIRST = ("glossary", "own_photos")  # of the pages beside the lessons
 
 
 def lay_out(folder, played):
@@ -44,12 +44,14 @@ def lay_out(folder, played):
         (folder / "extra" / path.name).write_text(emptied(path), encoding="utf-8")
         book = lesson(path, asked, folder / "extra" / "images", played, repository)
         nbformat.write(book, folder / path.name)
-    for name in PAGES:
-        words = (ROOT / "notebooks" / f"{name}.md").read_text(encoding="utf-8")
+    pages = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.md"))}
+    for name, path in pages.items():
+        words = path.read_text(encoding="utf-8")
         (folder / f"{name}.md").write_text(linked(words, repository), encoding="utf-8")
     (folder / "credits.md").write_text(credits(repository), encoding="utf-8")
     index = (HERE / "index.md").read_text(encoding="utf-8")
     index = index.replace("LESSONS", "\n".join(path.stem for path in lessons))
+    index = index.replace("PAGES", "\n".join([*FIRST, *(n for n in pages if n not in FIRST)]))
     index = index.replace("REFERENCE", "\n".join(reference.write(ROOT, folder)))
     (folder / "index.md").write_text(index, encoding="utf-8")
     return [path.stem for path in lessons]

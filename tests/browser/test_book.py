@@ -99,10 +99,10 @@ def test_the_book_is_whole_small_and_quickly_built(book):
     assert [path.name for path in folder.parent.iterdir()] == ["book"]
 
 
-@pytest.mark.parametrize("wide", SIZES)
 @pytest.mark.parametrize("name", ["index", "00_start_here", "01_regularization",
                                   "08_relevance", "glossary", "reference_explorers"])  # fmt: skip
-def test_no_page_asks_anything_of_a_server_or_is_wider_than_its_window(visit, name, wide):
+@pytest.mark.parametrize("wide", SIZES)
+def test_no_page_asks_anything_of_a_server_or_is_wider_than_its_window(visit, wide, name):
     driver = visit(name, wide)
     fetched = driver.execute_script(FETCHED)
     assert [url for url in fetched if not url.startswith(("file:", "data:"))] == []
