@@ -142,6 +142,7 @@ def test_values_can_be_chosen():
         ({"controls": ["upload"]}, "'upload' cannot be played on a page; choose from level"),
         ({"controls": []}, "choose at least one control to play from level, kind, upside"),
         ({"controls": {"level": [3, 77]}}, "level cannot be 77; choose from 0, 1, 2"),
+        ({"controls": {"kind": "cow"}}, "kind cannot be 'cow'; choose from 'cat', 'the dog'"),
         ({"controls": {"kind": []}}, "kind needs at least one value"),
         ({"controls": {"level": 1}}, "level must be a whole number, 2 or more, not 1"),
         ({"most": 100}, "most must be a whole number, 20000 or more"),
@@ -231,7 +232,7 @@ def test_what_is_not_drawn_says_why_and_other_faults_stop_it():
     explorer = Explorer("Refusing", draw, {"number": slider("number", most=4)})
     tree = data_of(explorer.to_html(controls={"number": [0, 1, 2, 3]}))["tree"]
     assert tree[2][1] == [0, "fine"]
-    assert tree[2][2][0] == -1 and tree[2][2][2] == "Not drawn: two <is> too many"
+    assert tree[2][2] == [-1, "", "Not drawn: two <is> too many"]
     with pytest.raises(ZeroDivisionError):
         explorer.to_html()
     assert explorer.values() == {"number": 0} and explorer.label.text == "fine"

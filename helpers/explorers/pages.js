@@ -71,9 +71,11 @@
         node = below[disabled ? 0 : mine.at];
       }
       const [frame, text, warning] = node;
-      if (frame >= 0 && picture.src !== frames[frame]) picture.src = frames[frame];
-      if (caption.textContent !== text) caption.textContent = text;
-      picture.alt = data.title + ': ' + text;
+      if (frame >= 0) { // else the last picture stays, and the notice says why
+        if (picture.src !== frames[frame]) picture.src = frames[frame];
+        if (caption.textContent !== text) caption.textContent = text;
+        picture.alt = data.title + ': ' + text;
+      }
       notice.textContent = warning || '';
       notice.hidden = !warning;
     }

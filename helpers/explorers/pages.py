@@ -112,7 +112,7 @@ class _TooMany(Exception):
 class Tour:
     """A walk through all combinations of some controls' values.
 
-    `counts` are {control: how many of its values are played at most}, and `given` the values
+    `counts` are {control: how many of its values are played at most}, and `fixed` the values
     themselves of controls for which the caller has named them.
     """
 
@@ -181,6 +181,7 @@ class Tour:
     def sampled(self, count):
         """Draw a few pictures; return how many bytes one takes on the page, on average."""
         chosen = {*np.linspace(0, count - 1, min(count, SAMPLED)).astype(int).tolist()}
+        self.back()  # there is a picture, whatever the others say
         leaves, pngs = itertools.count(), [self._shown()[0]]
 
         def leaf():
@@ -224,7 +225,7 @@ class Tour:
                 self._seen[key] = (_webp(png, self.quality, self.chart), *words)
             except ValueError as error:
                 said = str(error).strip().partition("\n")[0]
-                self._seen[key] = None, self.explorer.label.text, f"Not drawn: {said}"
+                self._seen[key] = None, "", f"Not drawn: {said}"
         return self._seen[key]
 
     def _shown(self):
@@ -302,7 +303,7 @@ def _wanted(explorer, controls):
         if values is None or isinstance(values, int):
             continue
         offered = [value for _, value in _options(known[name])]
-        played[name] = values = list(values)
+        played[name] = values = [values] if isinstance(values, str) else list(values)
         for value in values:
             if value not in offered:
                 some = ", ".join(map(repr, offered[:12]))
