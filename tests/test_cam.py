@@ -216,6 +216,7 @@ def test_a_branch_is_never_the_default(stages, place):
     assert cam.default_layer(nested) == cam.default_layer(network)
 
 
+@pytest.mark.slow
 def test_grad_cam_of_a_sum_written_as_an_operator_is_that_of_a_layer():
     maps = []
     for add in (L.Add(), lambda pair: pair[0] + pair[1]):

@@ -161,6 +161,7 @@ def test_a_sleeping_channel_is_woken_behind_other_layers(what):
         np.testing.assert_array_equal(picture[..., ::2], GREY[..., ::2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["relu6", L.ReLU(4.0)])
 def test_every_kind_of_relu_is_woken(activation):
     made = sleeping(L.AveragePooling2D(2, name="x"), activation=activation)

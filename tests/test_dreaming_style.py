@@ -45,6 +45,7 @@ def test_a_gram_matrix_is_the_mean_product_of_channels():
     assert_allclose(dreaming.gram(tf.constant(outputs))[0], [[18 / 4, 3 / 4], [3 / 4, 14 / 4]])
 
 
+@pytest.mark.slow
 def test_the_value_is_the_relative_squared_distance(network, photo, painting):
     other = painting[:, :32]
     layers = ["block1_conv2", "block2_conv1"]

@@ -21,8 +21,9 @@ NETWORKS = functools.cache(World.load_network)
 # Those whose solution takes some seconds.
 SLOW = {
     "start_here.3", "transfer_learning.3", "transfer_learning.4", "activations.2", "activations.3",
-    "saliency.3", "grad_cam.2", "grad_cam.3", "grad_cam.4", "deep_dream.2", "deep_dream.4",
-    "deep_dream.5", "tsne.4",
+    "saliency.2", "saliency.3", "saliency.4", "grad_cam.2", "grad_cam.3", "grad_cam.4",
+    "deep_dream.2", "deep_dream.4", "deep_dream.5", "tsne.4", "style_transfer.3",
+    "more_regularizers.5",
 }  # fmt: skip
 NAMES = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name

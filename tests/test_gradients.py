@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import slow_but
 from hand_made import SPELLINGS, Calls, built, forms, images, of, two_two_one
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -89,7 +90,7 @@ def test_single_sigmoid_is_two_classes():
     assert_array_equal(gradients.gradient(network, x, [0, 1]), [[-3], [3]])
 
 
-@pytest.mark.parametrize("guided", [False, True])
+@pytest.mark.parametrize("guided", slow_but([False, True], True))
 def test_every_form_gives_the_same_gradient_to_the_bit(guided):
     found = {
         form: gradients.gradient(network, images(), [0, 1, 2], guided)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import slow_but
 from hand_made import Calls, built, forms, images, of
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -196,7 +197,7 @@ def in_numpy(network, image, target, rule):
     return r * (image / 127.5) / x if rule == "epsilon" else r  # the shift of the pixels is a bias
 
 
-@every_rule
+@pytest.mark.parametrize("rule", slow_but(RULES, "zplus"))
 def test_the_rules_in_numpy_give_the_same(rule):
     network = forms()["flat"]
     biased = keras.models.clone_model(network)

@@ -61,6 +61,7 @@ def test_vgg16_is_the_photo_courses_to_the_parameter():
     assert network.get_layer("scores").activation is keras.activations.linear
 
 
+@pytest.mark.slow
 def test_vgg16_takes_rgb_and_prepares_it_as_vgg_does_also_from_a_file(tmp_path):
     network, picture = networks.vgg16(3, size=32), images(2, 32).astype("float32")
     networks.save(network, tmp_path / "vgg16.keras")

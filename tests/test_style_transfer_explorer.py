@@ -62,6 +62,7 @@ def test_the_painting_is_the_helpers(explorer, network, photo):
     assert np.abs(found - wanted).max() <= 1
 
 
+@pytest.mark.slow
 def test_every_control_changes_the_painting(explorer):
     seen = [painted(explorer)]
     pictures = [shown(explorer)]

@@ -43,6 +43,7 @@ def unwanted(*_, **__):
     raise AssertionError("computed although it was kept")
 
 
+@pytest.mark.slow
 def test_features_are_what_the_layer_gives_and_are_kept(network, pictures, monkeypatch, tmp_path):
     images, _ = pictures
     found = transfer.kept_features(network, images)
