@@ -28,6 +28,7 @@ html_css_files = ["book.css"]
 html_extra_path = ["extra"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_search_summary = False  # the search would fetch pages, which files may not
 html_context = {"default_mode": "auto"}
 html_math_renderer = "mathml"
 html_theme_options = {
