@@ -60,10 +60,11 @@ NOTEBOOKS ?= notebooks
 test-notebooks: $(INSTALLED)
 	TQDM_DISABLE=1 $(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -n 2 $(NBVAL) $(NOTEBOOKS)
 
-$(COLAB): .ci/colab.txt $(INSTALLED)
-	rm -rf $(VENV)/colab
-	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/colab -r .ci/colab.txt
-	touch $(COLAB)
+# Packages laid over the others, in a folder of their own: those of .ci/colab.txt in .venv/colab, of .ci/book.txt in .venv/book.
+$(VENV)/%/.installed: .ci/%.txt $(INSTALLED)
+	rm -rf $(@D)
+	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D) -r $<
+	touch $@
 
 # Slow unit tests; whole lessons on other networks and on photographs (where COURSE_PHOTOS and COURSE_NETWORK name
 # some), the bundle.
@@ -105,11 +106,6 @@ bundle: $(INSTALLED)
 	$(PYTHON_HERE) .ci/bundle.py $(WITH)
 
 # The course as a website. Explorers are played once and kept in build/played.
-$(BOOK): .ci/book.txt $(INSTALLED)
-	rm -rf $(VENV)/book
-	$(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/book -r .ci/book.txt
-	touch $(BOOK)
-
 book: $(BOOK)
 	$(PYTHON_HERE) .ci/book.py
 

@@ -44,7 +44,7 @@ def played(only):
             digest.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
     folder = ROOT / "build" / "played" / digest.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
-    names = ["none"] if only == [] else only or []
+    names = [] if only is None else ["--only", *only]
     subprocess.run([sys.executable, HERE / "played.py", folder, *names], check=True)
     return folder
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from helpers.core import files
+from helpers.core import files, paths
 from helpers.core.copies import copied, kernels
 from helpers.core.heads import read, say_once
 from helpers.core.tracing import compiled, in_batches, seen, watch
@@ -115,12 +115,8 @@ def save(network, path):
         raise ValueError(f"Save a network as a .keras file, not as {path.name}.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {path.parent} to save {path.name} in.")
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.keras")
-    try:
+    with paths.whole(path) as unfinished:
         network.save(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def layer_names(network, kind="conv"):

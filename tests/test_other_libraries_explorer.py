@@ -1,10 +1,8 @@
 """Explorer of lesson 11: each control changes the picture, the label tells the truth."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
+from test_explorers import shown
 
 from helpers import explorers, load_world
 from helpers.metrics import libraries
@@ -18,10 +16,6 @@ def world():
 @pytest.fixture(scope="module")
 def explorer(world):
     return explorers.other_libraries(world, world.test.images[:2])
-
-
-def shown(explorer):
-    return np.asarray(Image.open(io.BytesIO(explorer.image.value)))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
-"""What the book needs TensorFlow for: python .ci/book/played.py FOLDER [NAME ...]
+"""What the book needs TensorFlow for: python .ci/book/played.py FOLDER [--only NAME ...]
 
 The explorers: each is made as its lesson makes it, in the drawn world, played, and written as an
 element of HTML, `FOLDER/05_grad_cam.1.html` for the first one of lesson 05. And the hints and
 solutions of all exercises, `FOLDER/exercises.json`. What lies there already is left alone.
 """
 
+import argparse
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -28,6 +28,7 @@ from helpers import (  # noqa: E402
     runtime,
     transfer,
 )
+from helpers.core import paths  # noqa: E402
 
 
 def start_here():
@@ -219,18 +220,17 @@ PLAYED = {
 
 def write(path, text):
     """Write a file, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    with paths.whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
-def main(folder, *names):
+def main(folder, names):
     asked = {}
     for lesson in exercises.LESSONS:
         for name, question in exercises.questions(lesson).items():
             asked[name] = {"hints": question.hints, "solution": question.solution}
     write(Path(folder, "exercises.json"), json.dumps(asked))
-    for name in PLAYED if not names else () if names == ("none",) else names:
+    for name in names:
         path = Path(folder, f"{name}.html")
         if path.exists():
             continue
@@ -243,4 +243,8 @@ def main(folder, *names):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder")
+    parser.add_argument("--only", nargs="*", metavar="NAME", default=[*PLAYED])
+    options = parser.parse_args()
+    main(options.folder, options.only)

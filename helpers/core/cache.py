@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from helpers.core import paths
 from helpers.core.paths import BUNDLED_CACHE
 
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
@@ -77,14 +78,10 @@ def kept(path, make, read, write):
         except DAMAGE:
             warnings.warn(f"the cache file {path} is damaged; making it again", stacklevel=3)
     made = make()
-    unfinished = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with paths.whole(path) as unfinished:
             write(unfinished, made)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
     except OSError as error:
         warnings.warn(
             f"the cache folder {path.parent} cannot be written to ({error.strerror or error}); "

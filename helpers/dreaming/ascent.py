@@ -22,9 +22,8 @@ from helpers.dreaming.transforms import Roll, shaken
 from helpers.dreaming.waking import PATIENCE, awake, check_finite, check_moved, gradients_of
 from helpers.plotting import resize
 
-UNBOUND = (
-    1e9  # a radius that no image reaches: one compiled ascent serves with a radius and without
-)
+# A radius that no image reaches: one compiled ascent serves with a radius and without.
+UNBOUND = 1e9
 
 
 def maximize(network, objective, start=None, size=None, steps=128, **choices):

@@ -1,10 +1,11 @@
 """Frames of a dream as an animated GIF."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from helpers.core import paths
 
 
 def save_gif(path, frames, seconds=0.1, last=1.0):
@@ -23,9 +24,5 @@ def save_gif(path, frames, seconds=0.1, last=1.0):
         raise ValueError(f"Give one or more frames (H, W, 3) of one size, not {sorted(shapes)}.")
     pages = [Image.fromarray(np.clip(np.round(f), 0, 255).astype(np.uint8)) for f in frames]
     lasting = [round(1000 * seconds)] * (len(pages) - 1) + [round(1000 * last)]
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.gif")
-    try:
+    with paths.whole(path) as unfinished:
         pages[0].save(unfinished, save_all=True, append_images=pages[1:], duration=lasting, loop=0)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

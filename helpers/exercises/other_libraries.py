@@ -6,11 +6,8 @@ from helpers.exercises.answers import array, called
 from helpers.exercises.exercise import Question
 from helpers.metrics import libraries
 
-CELLS, SIDE, HOT = (
-    7,
-    224,
-    1,
-)  # a map of 7x7 cells on a picture of 224 pixels; its hot cell is (1, 1)
+# A row of 7 cells on a picture of 224 pixels; cell 1 is hot.
+CELLS, SIDE, HOT = 7, 224, 1
 
 
 def _trapezoid(function):

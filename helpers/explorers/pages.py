@@ -11,7 +11,6 @@ import html
 import io
 import itertools
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import ipywidgets as widgets
 import numpy as np
 from PIL import Image
 
+from helpers.core import paths
 from helpers.core.arguments import check_count
 from helpers.core.progress import progress
 
@@ -76,7 +76,9 @@ def to_html(explorer, path=None, controls=None, most=MOST, pictures=PICTURES, qu
     finally:
         tour.back()
     if path is not None:
-        _write(Path(path), PAGE.format(title=html.escape(explorer.title), element=element))
+        page = PAGE.format(title=html.escape(explorer.title), element=element)
+        with paths.whole(path) as unfinished:
+            unfinished.write_text(page, encoding="utf-8")
     return element
 
 
@@ -390,13 +392,3 @@ def _element(tour, tree):
         style=(HERE / "pages.css").read_text(encoding="utf-8"),
         script=(HERE / "pages.js").read_text(encoding="utf-8"),
     )
-
-
-def _write(path, text):
-    """Write a file, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

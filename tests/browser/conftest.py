@@ -42,7 +42,6 @@ def lesson(request, driver, server):
     """A lesson, open and run from its first cell to its last, once for all tests of it."""
     page = LessonPage(driver)
     page.name = request.param.stem
-    page.complaints()  # those of pages before
     page.resize(1280, 800)
     page.open(server.page(request.param.name))
     page.ran = page.run_all()

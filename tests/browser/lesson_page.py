@@ -129,6 +129,7 @@ class LessonPage:
 
     def open(self, address):
         """Open a lesson and wait for its kernel."""
+        self.complaints()  # those of pages before
         self.driver.get(address)
         self.until(lambda: self.state()["status"] == "idle", OPEN, self.state)
         return self

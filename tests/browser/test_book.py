@@ -51,6 +51,7 @@ def visit(book, driver):
 
     def opened(name, wide=DESK, scripts=True):
         window = {"width": wide, "height": 900, "deviceScaleFactor": 1, "mobile": wide == PHONE}
+        driver.get_log("browser")  # what pages before complained of
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         driver.get((book[0] / f"{name}.html").as_uri())
