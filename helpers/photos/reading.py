@@ -17,8 +17,9 @@ from PIL import Image, ImageOps, JpegImagePlugin
 
 SMALLEST = 8  # pixels, of the shorter side
 LARGEST = 64_000_000  # pixels to decode at once: about 200 MB
-NO_PHOTOS = {  # formats of Pillow's that need another program, or hold something else
-    "BUFR", "EPS", "FITS", "GBR", "GRIB", "HDF5", "IPTC", "MCIDAS", "MPEG", "PCD", "WMF", "XVTHUMB",
+# What photos come in. Pillow knows thirty formats more, most of them rare and little checked.
+FORMATS = {
+    "AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP",
 }  # fmt: skip
 PLUGINS = {  # packages that teach Pillow a format: the format, and the function to call
     "pillow_heif": ("HEIF", "register_heif_opener"),
@@ -35,9 +36,10 @@ NO_PICTURE = {  # how a file begins: what it is
     b"%!ps": "a PostScript document: export it as PNG",
     b"%pdf": "a PDF document: export the picture as JPEG",
     b"pk\x03\x04": "a zip archive: unpack it",
+    b"8bps": "a document of Photoshop: export it as JPEG",
     b"version https://git-lfs": "a Git LFS pointer instead of the picture: run git lfs pull",
 }
-UNKNOWN = "it is not a picture in a format known here"
+UNKNOWN = "it is not a picture in a format known here: if it is one, save it as JPEG or PNG"
 PREVIEW = 254  # a TIFF tag: 1 where only a small preview of a raw photo is readable
 
 
@@ -126,14 +128,14 @@ def _extensions():
 
 
 def _formats():
-    """Return the formats of pictures that Pillow can open, with the plugins that are installed."""
+    """Return those of FORMATS that Pillow can open, with the plugins that are installed."""
     Image.init()
     for package, (form, register) in PLUGINS.items():
         if form not in Image.OPEN and importlib.util.find_spec(package):
             module = importlib.import_module(package)
             if register:
                 getattr(module, register)()
-    return [form for form in Image.OPEN if form not in NO_PHOTOS]
+    return [form for form in Image.OPEN if form in FORMATS]
 
 
 def _brand(head):
