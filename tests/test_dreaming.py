@@ -1,5 +1,10 @@
 """Dreams: objectives rise, pictures may be of any size, and the network stays as it was."""
 
+import base64
+import html
+import io
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +14,7 @@ from hand_made import forms
 from PIL import Image
 
 from helpers import drawn, dreaming, networks
+from helpers.dreaming import film
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +185,29 @@ def test_a_film_is_written_whole_or_not_at_all(tmp_path):
         with pytest.raises(ValueError, match=says):
             dreaming.save_gif(tmp_path / name, bad)
     assert [path.name for path in tmp_path.iterdir()] == ["dream.gif"]
+
+
+def test_a_film_is_played_below_the_cell(monkeypatch):
+    shown = []
+    monkeypatch.setattr(film.front_end, "notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda made: shown.append(made.data))
+    frames = [np.full(shape, 40 * k) for k, shape in enumerate([(20, 30, 3), (26, 40, 3)])]
+    dreaming.play(frames, 'a "dark" square', width=32)
+    (words, code) = re.search(
+        r'<img alt="([^"]+)" src="data:image/webp;base64,([^"]+)"', *shown
+    ).groups()
+    assert html.unescape(words) == 'a "dark" square'
+    with Image.open(io.BytesIO(base64.b64decode(code))) as made:
+        assert made.n_frames == 2 and made.size == (32, 21)
+        made.seek(1)
+        assert abs(np.asarray(made.convert("RGB"), float) - 40).max() < 4
+    for bad, alt, says in (
+        ([], "x", "one or more frames"),
+        ([frames[0][..., 0]], "x", "20, 30"),
+        (frames, "", "alt"),
+    ):
+        with pytest.raises(ValueError, match=says):
+            dreaming.play(bad, alt)
 
 
 @pytest.mark.slow

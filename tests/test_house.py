@@ -426,6 +426,7 @@ def test_installing_goes_on_without_the_imagenet_network(install):
     assert result.stderr.count("ImageNet network could not be installed") == 1
 
 
+@pytest.mark.slow
 def test_make_notebooks_writes_outputs_and_nothing_that_changes_from_run_to_run(tmp_path):
     new = nbformat.v4
     for name, code in (("good", "print(1 + 1)"), ("bad", "1 / 0")):

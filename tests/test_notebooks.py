@@ -129,14 +129,16 @@ def test_enough_cells_are_compared(path):
 
 
 @every_path
-def test_only_cells_that_need_a_library_are_left_out_of_the_comparison(path):
-    """They are compared where it is installed (`tests/whole/test_other_libraries.py`)."""
+def test_only_films_and_what_needs_a_library_are_left_out_of_the_comparison(path):
+    """Libraries are compared where they are installed (`tests/whole/test_other_libraries.py`)."""
     for cell in code_cells(load(path)):
         tags, printed = (
             set(cell.metadata.get("tags", [])),
             "".join(output.get("text", "") for output in cell.outputs),
         )
-        if tags:
+        if "film" in tags:
+            assert "dreaming.play" in cell.source and not printed
+        elif tags:
             assert path.stem == "11_other_libraries"
             assert "nbval-ignore-output" in tags and tags & {"libraries", "torch"}, tags
         assert "Left out here" not in printed, "python .ci/libraries.py, then make notebooks"

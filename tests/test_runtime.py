@@ -37,6 +37,7 @@ def run(code):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True, env=loud)
 
 
+@pytest.mark.slow
 def test_setup_is_quiet_and_gives_the_same_numbers_in_two_processes():
     first, second = run(NOISE), run(NOISE)
     assert first.stdout == second.stdout

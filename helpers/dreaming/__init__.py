@@ -2,7 +2,7 @@
 
 from helpers.dreaming.ascent import ascend, ascend_octaves, deep_dream, maximize
 from helpers.dreaming.evaluation import value
-from helpers.dreaming.film import save_gif
+from helpers.dreaming.film import play, save_gif
 from helpers.dreaming.objectives import (
     PICTURE,
     SCORES,
@@ -36,7 +36,7 @@ __all__ = [
     "PATTERNS", "PICTURE", "SCORES", "WAVES", "Adam", "Normalized", "Objective", "Pixels", "Roll",
     "Spectrum", "adam", "ascend", "ascend_octaves", "blur", "channel", "compose", "content_of",
     "deep_dream", "default_layers", "energy", "gram", "jitter", "l1", "l2", "lucid", "margin",
-    "maximize", "measured", "neuron", "pad", "pattern", "pixels", "rotate", "save_gif", "scale",
-    "shaken", "spectrum", "style_of", "style_transfer", "target_class", "total_variation", "value",
-    "with_colours_of",
+    "maximize", "measured", "neuron", "pad", "pattern", "pixels", "play", "rotate", "save_gif",
+    "scale", "shaken", "spectrum", "style_of", "style_transfer", "target_class", "total_variation",
+    "value", "with_colours_of",
 ]  # fmt: skip

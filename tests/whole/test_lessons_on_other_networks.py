@@ -20,7 +20,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from keras import layers
 from PIL import Image
 
-from helpers import drawn, networks, transfer
+from helpers import drawn, dreaming, networks, transfer
 from helpers.core import cache
 from helpers.core.paths import NETWORKS
 from helpers.photos import imagenet
@@ -90,6 +90,8 @@ RUNS = {  # which lesson meets which case
     "08_relevance": ["softmax"],
     "09_style_transfer": ["sigmoid"],
 }
+MANY, FEW = 30, 6
+LONG = [(dreaming, "maximize"), (dreaming, "style_transfer"), (transfer, "fine_tune")]
 ASKED = os.environ.get("COURSE_CASES", " ".join(CASES)).split()
 if ASKED == ["all"]:
     with_photos = [path.stem for path in sorted(FOLDER.glob("*.ipynb")) if path.name[:2] != "01"]
@@ -132,12 +134,27 @@ def world(request, animals, kept, tmp_path, monkeypatch):
     monkeypatch.chdir(FOLDER)
 
 
+@pytest.fixture
+def few_steps(monkeypatch):
+    """Shorten what lessons repeat for the sake of a better picture or a better network."""
+
+    def shortened(function):
+        def short(*args, steps=MANY, **rest):
+            return function(*args, steps=steps if steps < MANY else FEW, **rest)
+
+        return short
+
+    for module, name in LONG:
+        monkeypatch.setattr(module, name, shortened(getattr(module, name)))
+
+
 def missing(*_):
     raise imagenet.Unavailable("The ImageNet network cannot be had here.")
 
 
 @pytest.mark.filterwarnings("default")  # a lesson may warn
 @pytest.mark.parametrize(("lesson", "world"), PAIRS, indirect=["world"])
+@pytest.mark.usefixtures("few_steps")
 def test_a_lesson_runs_on_the_network_and_without_imagenet(lesson, world, monkeypatch, caplog):
     monkeypatch.setattr(imagenet, "network", missing)
     notebook = nbformat.read(FOLDER / f"{lesson}.ipynb", as_version=4)
