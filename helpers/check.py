@@ -1,9 +1,11 @@
 """Check the set-up: `python -m helpers.check` reports what is missing and how to fix it.
 
 It checks the machine, and the world and network that a lesson would open. It loads neither
-TensorFlow nor Keras, so it is quick and works even if they do not.
+TensorFlow nor Keras, so it is quick and works even if they do not. For a workshop's server,
+`python -m helpers.check --server 30` tells whether this machine holds so many learners.
 """
 
+import argparse
 import os
 import platform
 import shutil
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from helpers import worlds
-from helpers.core import cache, paths
+from helpers.core import cache, capacity, paths
 from helpers.photos import imagenet, oxford_pets
 
 DISTRIBUTION = "what-a-cnn-sees"
@@ -166,15 +168,44 @@ def _imagenet():
     return Finding("network", there, found, fix)
 
 
-def main():
-    """Print all findings; return 0, or 1 if something that a lesson needs is wrong."""
-    found = [f for f in findings() if f.subject != ONLY_IN_A_NOTEBOOK]
+def server(learners=capacity.DEFAULT):
+    """Check whether this machine holds so many learners at once, each with a server and a kernel.
+
+    learners: 1 to 1000. Returns a list of `Finding`: memory, cores, disk.
+    """
+    return [Finding(*row) for row in capacity.needs(learners, capacity.machine())]
+
+
+def _learners(text):
+    try:
+        return capacity.learners(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def main(arguments=()):
+    """Print all findings; return 0, or 1 if something that a lesson, or a server, needs is wrong.
+
+    arguments: a list of command-line words: none, or --server and a number of learners.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.check", description="Tell what is missing, and how to fix it."
+    )
+    parser.add_argument(
+        "--server", metavar="N", type=_learners, nargs="?", const=capacity.DEFAULT,
+        help=f"does this machine hold N learners at once? Without N: {capacity.DEFAULT}",
+    )  # fmt: skip
+    learners = parser.parse_args(arguments).server
+    found = server(learners) if learners else findings()
+    found = [finding for finding in found if finding.subject != ONLY_IN_A_NOTEBOOK]
     for finding in found:
         print(("ok    " if finding.ok else "FIX   ") + str(finding))
     wrong = [finding for finding in found if not finding.ok]
+    if learners:
+        print(capacity.summary(capacity.machine()))
     print("Everything is ready." if not wrong else f"{len(wrong)} to fix, see above.")
     return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
