@@ -77,7 +77,8 @@ def needs(number, machine):
     here = f"{machine.cores:g}, for {most['cores']} learners who run everything at once"
     fix = (
         f"take {cores} cores for {number} learners. With fewer, all works, but when everybody "
-        f"runs a whole lesson at once, it takes {_slower(number, machine.cores)} times as long as alone"
+        f"runs a whole lesson at once, it takes {_slower(number, machine.cores)} times as long "
+        "as alone"
     )
     rows.append(("cores", most["cores"] >= number, here, fix))
     here = f"{machine.disk / 1e9:.1f} GB free at {machine.folder}, for {most['disk']} learners"
