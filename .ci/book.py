@@ -66,8 +66,8 @@ class Page(HTMLParser):
             self.fetched.append(to)
 
 
-def faults(folder):
-    """Return what is wrong with a finished book, in sentences."""
+def faults(folder, most=MOST):
+    """Return what is wrong with finished pages, in sentences; they may take `most` bytes."""
     pages = {path.name: Page(path.read_text("utf-8")) for path in sorted(folder.glob("*.html"))}
     found = []
     for name, page in pages.items():
@@ -89,8 +89,8 @@ def faults(folder):
         if STYLED.search(path.read_text("utf-8")):
             found.append(f"{path.relative_to(folder)} fetches from elsewhere")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if size > MOST:
-        found.append(f"the book takes {size / 1e6:.0f} MB; the limit is {MOST / 1e6:.0f} MB")
+    if size > most:
+        found.append(f"all takes {size / 1e6:.0f} MB; the limit is {most / 1e6:.0f} MB")
     return found
 
 
@@ -101,6 +101,11 @@ def still(folder):
         if count := path.read_text("utf-8").count('<div class="course-explorer"><img'):
             found.append(f"{path.name}: {count} explorers are still pictures; see played.py")
     return found
+
+
+def filled(text, folder):
+    """Return a page with the played explorers in their places."""
+    return PLACE.sub(lambda match: (folder / f"{match[1]}.html").read_text("utf-8"), text)
 
 
 def build(output, folder, whole):
@@ -120,9 +125,7 @@ def build(output, folder, whole):
             sys.exit("The book is not built: Sphinx warned of what stands above.")
         for name in lessons:
             path = new / f"{name}.html"
-            text = path.read_text(encoding="utf-8")
-            text = PLACE.sub(lambda m: (folder / f"{m[1]}.html").read_text("utf-8"), text)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(filled(path.read_text("utf-8"), folder), encoding="utf-8")
         (new / ".buildinfo").unlink(missing_ok=True)
         if wrong := faults(new) + (still(new) if whole else []):
             sys.exit("\n".join(["The book is not built:", *wrong]))

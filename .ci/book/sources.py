@@ -37,8 +37,8 @@ def lay_out(folder, played):
     shutil.copy(HERE / "conf.py", folder)
     shutil.copy(HERE / "book.css", folder / "static")
     shutil.copy(ROOT / "data" / "picture.jpg", folder / "extra")
-    repository = _repository()
-    asked = json.loads((played / "exercises.json").read_text(encoding="utf-8"))
+    repository = address()
+    asked = questions(played)
     lessons = sorted((ROOT / "notebooks").glob("*.ipynb"))
     for path in lessons:
         (folder / "extra" / path.name).write_text(emptied(path), encoding="utf-8")
@@ -66,7 +66,12 @@ def emptied(path):
     return nbformat.writes(notebook)
 
 
-def _repository():
+def questions(played):
+    """Return {exercise: its hints and its solution}, out of the folder of what is played."""
+    return json.loads((played / "exercises.json").read_text(encoding="utf-8"))
+
+
+def address():
     """Return the address of the repository, as the lessons name it."""
     first = (ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8")
     return re.search(r"COURSE_REPO:-(https://github\.com/[\w.-]+/[\w.-]+)\}", first)[1]
@@ -98,7 +103,8 @@ def linked(words, repository, base="notebooks"):
 
 def lesson(path, asked, images, played, repository):
     """Return a lesson as the book shows it."""
-    book, explorers = nbformat.read(path, as_version=4), 0
+    book = nbformat.read(path, as_version=4)
+    names = {id(output): name for output, name in explorers(book, path.stem)}
     book.metadata.language_info["pygments_lexer"] = "ipython3"  # the set-up cell has a "!"
     for number, cell in enumerate(book.cells):
         if cell.cell_type == "markdown":
@@ -106,23 +112,28 @@ def lesson(path, asked, images, played, repository):
                 cell.source = opened(cell.source, path.name)
             cell.source = linked(cell.source, repository)
             continue
-        shown = []
+        outputs = []
         for output in cell.outputs:
-            data = output.get("data", {})
-            if VIEW in data:
-                explorers += 1
-                name = f"{path.stem}.{explorers}"
+            if name := names.get(id(output)):
                 still = picture(output, images, name)
                 place = PLACE.format(name) if (played / f"{name}.html").is_file() else still
-                shown.append(_html(f'<div class="course-explorer">{place}</div>'))
-            elif any(kind.startswith("image/") for kind in data):
-                shown.append(_html(picture(output, images, f"{path.stem}-{number}-{len(shown)}")))
+                outputs.append(element(f'<div class="course-explorer">{place}</div>'))
+            elif is_picture(output):
+                name = f"{path.stem}-{number}-{len(outputs)}"
+                outputs.append(element(picture(output, images, name)))
             else:
-                shown.append(output)
+                outputs.append(output)
         names = CHECK.findall(cell.source)
-        shown += [_html(unfolding(name, asked[name])) for name in names if name in asked]
-        cell.outputs = shown
+        outputs += [element(unfolding(name, asked[name])) for name in names if name in asked]
+        cell.outputs = outputs
     return book
+
+
+def explorers(notebook, stem):
+    """Return all outputs of a lesson that are explorers, with the names they are played under."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    views = [output for output in outputs if VIEW in output.get("data", {})]
+    return [(output, f"{stem}.{number}") for number, output in enumerate(views, 1)]
 
 
 def opened(source, name):
@@ -137,14 +148,31 @@ def opened(source, name):
 
 def picture(output, images, name):
     """Write the picture of an output as a file; return its element."""
-    kind = next(kind for kind in output.data if kind.startswith("image/"))
-    content = base64.b64decode(output.data[kind])
-    alt = output.metadata.get(kind, {}).get("alt", "")
+    kind, content = _picture(output)
     file = images / f"{name}.{kind.partition('/')[2]}"
     file.write_bytes(content)
+    return shown(output, f"images/{file.name}")
+
+
+def shown(output, source=None):
+    """Return the element of an output's picture, by default with the picture in it."""
+    kind, content = _picture(output)
+    source = source or f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    alt = output.metadata.get(kind, {}).get("alt", "")
     wide, high = Image.open(io.BytesIO(content)).size
     size = f'width="{wide}" height="{high}" loading="lazy"'
-    return f'<img class="course-card" src="images/{file.name}" alt="{html.escape(alt)}" {size}>'
+    return f'<img class="course-card" src="{source}" alt="{html.escape(alt)}" {size}>'
+
+
+def is_picture(output):
+    """Is an output a picture, a figure or the still picture of an explorer?"""
+    return any(kind.startswith("image/") for kind in output.get("data", {}))
+
+
+def _picture(output):
+    """Return the kind and the bytes of an output's picture."""
+    kind = next(kind for kind in output.data if kind.startswith("image/"))
+    return kind, base64.b64decode(output.data[kind])
 
 
 def unfolding(name, question):
@@ -158,5 +186,6 @@ def unfolding(name, question):
     return f'<div class="course-exercise" data-exercise="{name}">{"".join(parts)}</div>'
 
 
-def _html(element):
-    return nbformat.v4.new_output("display_data", {"text/html": element})
+def element(code):
+    """Return an output that is an element of HTML."""
+    return nbformat.v4.new_output("display_data", {"text/html": code})
