@@ -21,7 +21,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
 .PHONY: help lab test test-all lint test-units test-notebooks test-rest test-colab test-browser \
-	test-browser-7 test-whole bench networks notebooks bundle book repo gif clean
+	test-browser-7 test-whole bench networks notebooks bundle book slides repo gif clean
 
 help:
 	@echo "make lab           install what is needed and open the course in JupyterLab"
@@ -32,6 +32,7 @@ help:
 	@echo "make notebooks     run all lessons (or NOTEBOOKS=...) and write their outputs in place"
 	@echo "make bundle        one zip with all that lessons need, for bad Wi-Fi (WITH=--with-cache: photos too)"
 	@echo "make book          the course as a website in build/book, explorers included; minutes the first time"
+	@echo "make slides        each lesson as slides in build/slides, with speaker notes and explorers"
 	@echo "make gif           film an explorer for the README; needs Chromium"
 	@echo "make repo          make badges, set-up cells and links those of your fork: URL=https://github.com/..."
 	@echo "make clean         remove the virtual environment and all caches in this folder"
@@ -79,13 +80,13 @@ test-colab: $(INSTALLED) $(COLAB)
 # Each of two workers has a JupyterLab and a Chromium of its own.
 TWO_BROWSERS = -n 2 $(LONGEST)
 
-# Each lesson in a real JupyterLab and Chromium, and the website; screenshots of what failed are in tests/browser/artefacts.
+# Each lesson in a real JupyterLab and Chromium, the website and the slides; screenshots of what failed are in tests/browser/artefacts.
 test-browser: $(INSTALLED) $(BOOK)
 	$(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -rs $(TWO_BROWSERS) tests/browser
 
 # The same with Colab's widgets, of the lessons those with the most controls.
 test-browser-7: $(INSTALLED) $(WIDGETS)
-	COURSE_WIDGETS=$(WIDGETS) $(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -rs $(TWO_BROWSERS) -k "not lessons_in and not test_book or 04_sal or 05_grad or 06_deep" tests/browser
+	COURSE_WIDGETS=$(WIDGETS) $(WITH_PLUGIN) $(PYTHON_HERE) -m pytest -rs $(TWO_BROWSERS) -k "not lessons_in and not test_book and not test_slides or 04_sal or 05_grad or 06_deep" tests/browser
 
 $(WIDGETS): $(INSTALLED) .ci/pins-widgets-7.txt
 	rm -rf $@
@@ -108,6 +109,10 @@ bundle: $(INSTALLED)
 # The course as a website. Explorers are played once and kept in build/played.
 book: $(BOOK)
 	$(PYTHON_HERE) .ci/book.py
+
+# The lessons as slides, with the same explorers.
+slides: $(BOOK)
+	$(PYTHON_HERE) .ci/slides.py
 
 # The moving picture of the README, out of the real explorer.
 gif: $(INSTALLED)

@@ -29,6 +29,7 @@ NAME = "what-a-cnn-sees.zip"
 LEFT_OUT = (
     "tests/",
     ".ci/book",
+    ".ci/slides",
     ".github/",
     "data/picture.",
     "data/explorer.",

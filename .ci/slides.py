@@ -34,6 +34,7 @@ from latex2mathml.converter import convert  # noqa: E402
 REVEAL = Path(book.PACKAGES, "sphinx_revealjs", "_static", "revealjs")  # that package has a copy
 SHARED = ["LICENSE", "dist/reveal.css", "dist/reveal.js", "plugin/notes/notes.js"]
 MOST, MOST_ALL = 10_000_000, 60_000_000  # bytes: of one deck, of all
+LONG = 60  # characters of TeX
 TO = re.compile(r"\]\((?:page|spot):([\w.]+?)(#[^)\s]+)?\)")
 INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -59,10 +60,12 @@ class Renderer(markdown_mistune.IPythonRenderer):
     """Markdown as nbconvert reads it, with formulas as MathML, which needs no script."""
 
     def inline_math(self, body):
-        return convert(body)
+        formula = convert(body)  # browsers do not break one, so that a long one is set smaller
+        return f'<span class="long">{formula}</span>' if len(body) > LONG else formula
 
     def block_math(self, body):
-        return convert(body, display="block")
+        formula = convert(body, display="block")
+        return f'<div class="long">{formula}</div>' if len(body) > LONG else formula
 
 
 class Exporter(SlidesExporter):
@@ -121,7 +124,10 @@ def build(output, played, whole):
     `whole` asks for every explorer to be played.
     """
     asked = sources.questions(played)
-    repository, exporter = sources.address(), Exporter(template_name="template", extra_template_basedirs=[str(HERE)])
+    repository, exporter = (
+        sources.address(),
+        Exporter(template_name="template", extra_template_basedirs=[str(HERE)]),
+    )
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
     names, wrong, lines = [path.stem for path in paths], [], []
     new = output.with_name(f".{output.name}.{os.getpid()}")
@@ -156,11 +162,11 @@ def main():
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "slides")
     parser.add_argument("--only", nargs="*", metavar="NAME")
     options = parser.parse_args()
-    played, started = book.played(options.only), time.monotonic()
+    played, started = book.played(options.only), time.process_time()
     build(options.output.resolve(), played, whole=options.only is None)
     files = [path for path in options.output.rglob("*") if path.is_file()]
-    size, seconds = sum(path.stat().st_size for path in files), time.monotonic() - started
-    print(f"{options.output}/index.html: {size / 1e6:.1f} MB, made in {seconds:.0f} s")
+    size, seconds = sum(path.stat().st_size for path in files), time.process_time() - started
+    print(f"{options.output}/index.html: {size / 1e6:.1f} MB, made in {seconds:.0f} s of CPU")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_only_what_a_learner_needs_is_in_the_metadata(notebook):
     assert set(notebook.metadata) <= {"kernelspec", "language_info", "colab"}
     assert "version" not in notebook.metadata.get("language_info", {}), "run make notebooks"
     for cell in notebook.cells:
-        assert set(cell.metadata) <= {"tags", "cellView"}, dict(cell.metadata)
+        assert set(cell.metadata) <= {"tags", "cellView", "slideshow"}, dict(cell.metadata)
 
 
 @every_notebook

@@ -1,10 +1,10 @@
 """Which cells of a lesson become slides, and what of them: a notebook in, a notebook out.
 
-A cell whose metadata has a `slide_type` other than "" is shown as it says, whole. All others follow
-the rule: a heading begins a slide; text that is too long for one is shown by the first sentence of
-each paragraph, and stands in the speaker notes in full; code is shown with what it prints, code that
-only prepares is not; a figure or an explorer is alone on its slide; an exercise is asked, and its
-hints and its solution are in the notes.
+A cell whose metadata has a `slide_type` is shown as that says, whole. All others follow the rule:
+a heading begins a slide; text that is too long for one is shown by the first sentence of each
+paragraph, and stands in the speaker notes in full; code is shown with what it prints, code that
+only prepares is not; a figure is on a slide of its own, with what is said about it if there is
+room, and so is an explorer; an exercise is asked, and its hints and its solution are in the notes.
 """
 
 import re
@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 import nbformat
 import sources
 from markdown_it import MarkdownIt
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 LINES, WIDE = 8, 58  # of text on a slide; characters in one of them
 SPARE = 2  # lines more, before a slide is divided
 TABLE_WIDE = 80  # tables are set smaller
-CODE, CODE_WIDE = 18, 74  # the same of code and what it prints
-MARKDOWN = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
+CODE, CODE_WIDE = 20, 74  # the same of code and what it prints
+MARKDOWN = MarkdownIt("commonmark").enable("table")
 FIGURE, LINE = (936, 640), 50  # pixels: the place of a figure, and a line with its share of gaps
 SIZE = re.compile(r'<img [^>]*width="(\d+)" height="(\d+)"')
 EXERCISE = "**Exercise"
@@ -45,8 +44,9 @@ class Block:
             return sum(_long(row, TABLE_WIDE) for row in self.text.splitlines()) - 1
         if self.kind == "fence":
             return len(self.text.splitlines()) - 2
-        formulas = self.text.count("$$") // 2
-        return 2 * formulas + _long(re.sub(r"\$\$.*?\$\$", "", self.text, flags=re.DOTALL), WIDE)
+        if self.kind == "formula":
+            return 2
+        return _long(self.text, WIDE)
 
 
 @dataclass
@@ -70,6 +70,11 @@ def _long(words, wide):
     return -(-len(plain(words)) // wide)
 
 
+def _height(found):
+    """Return how many lines some blocks take."""
+    return sum(block.lines for block in found)
+
+
 def blocks(source):
     """Return the blocks of a text in Markdown."""
     found, lines = [], source.splitlines()
@@ -80,6 +85,8 @@ def blocks(source):
             continue
         kind = "item" if item else token.type.removesuffix("_open")
         text = "\n".join(lines[slice(*token.map)]).strip()
+        if text.startswith("$$"):
+            kind = "formula"
         if kind == "heading":
             found.append(Block(kind, tokens[place + 1].content, int(token.tag[1])))
         else:
@@ -117,11 +124,11 @@ def shortened(found):
 
 def pages(found):
     """Distribute blocks over slides, each as full as it may be."""
-    if sum(block.lines for block in found) <= LINES + SPARE:
+    if _height(found) <= LINES + SPARE:
         return [found] if found else []
     done, page = [], []
     for block in (part for whole in found for part in _torn(whole)):
-        if page and sum(b.lines for b in [*page, block]) > LINES:
+        if page and _height([*page, block]) > LINES:
             led = [page.pop()] if len(page) > 1 and page[-1].text.endswith(":") else []
             done.append(page)
             page = led
@@ -184,7 +191,9 @@ class Deck:
         self.begin([markdown(f"# {head.text}\n\n{' '.join(said[:-1])}")], kind="slide")
         self.slides[-1].notes += [block.text for block in rest[1:] if block.kind != "item"]
         for number, page in enumerate(pages([Block("paragraph", said[-1]), *items])):
-            self.begin([self.where(), markdown(joined(page))], kind="subslide" if number else "slide")
+            self.begin(
+                [self.where(), markdown(joined(page))], kind="subslide" if number else "slide"
+            )
 
     def text(self, source):
         """A text: from each heading and each exercise on, slides of their own."""
@@ -208,18 +217,19 @@ class Deck:
         if head:
             self.title = head.text
         notes, exercise = [], found[0].text.startswith(EXERCISE)
-        total = sum(block.lines for block in body)
-        if not head and not exercise and self.slides[-1].room >= total:
-            self.slides[-1].cells.append(markdown(joined(body)))
-            self.slides[-1].room = 0
-            return
-        if not exercise and total > LINES:
+        if not exercise and _height(body) > LINES:
             notes, body = [joined(body)], shortened(body)
+        before = self.slides[-1]
+        if not head and not exercise and before.room >= _height(body):
+            before.cells.append(markdown(joined(body)))
+            before.notes += notes
+            before.room = 0
+            return
         for number, page in enumerate(pages(body) or [[]]):
             first = head if number == 0 else None
             top = markdown(f"## {head.text}") if first else self.where()
             kind = "slide" if first and head.level <= 2 else "subslide"
-            lines = 2 * sum(block.lines for block in page)
+            lines = 2 * _height(page)
             cells = [top, markdown(joined(page))] if page else [top]
             self.begin(cells, notes if number == 0 else (), kind, lines)
 
