@@ -123,8 +123,8 @@ def lesson(path, asked, images, played, repository):
                 outputs.append(element(picture(output, images, name)))
             else:
                 outputs.append(output)
-        names = CHECK.findall(cell.source)
-        outputs += [element(unfolding(name, asked[name])) for name in names if name in asked]
+        checks = CHECK.findall(cell.source)
+        outputs += [element(unfolding(name, asked[name])) for name in checks if name in asked]
         cell.outputs = outputs
     return book
 
