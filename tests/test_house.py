@@ -298,8 +298,8 @@ def test_make_without_a_target_lists_every_target():
     shown = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True)
     offered = set(re.findall(r"^make ([\w-]+)", shown.stdout, re.MULTILINE))
     assert offered == {
-        "lab", "test", "test-all", "bench", "networks", "notebooks", "bundle", "book", "slides", "gif",
-        "repo", "clean",
+        "lab", "test", "test-all", "bench", "networks", "notebooks", "bundle", "book", "slides",
+        "gif", "repo", "clean",
     }  # fmt: skip
     assert all(re.search(rf"^{target}:", text, re.MULTILINE) for target in offered)
 
