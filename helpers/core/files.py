@@ -4,15 +4,19 @@ A file that cannot be read gets a sentence about the cause and one about the men
 is not known, it says so and quotes Keras.
 """
 
+import contextlib
+import io
 import json
 import re
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import h5py
 import keras
 
+from helpers.core import bounds
 from helpers.core.copies import reason_of
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -28,7 +32,14 @@ _UNKNOWN_WHEN_EMPTY = {"input_axes", "output_axes"}  # to an older Keras
 _OF_WEIGHTS = {"layer_names", "layers", "vars", "_layer_checkpoint_dependencies"}  # in .h5 files
 _WITHOUT_MODULE = "Functional", "__tuple__", "__tensor__", "__numpy__", "function"  # in .h5 files
 _SAVE_WHOLE = "save it whole, model.save('network.keras')"
+_TRUST = "Use a copy from somebody you trust."
 _REBUILD = "Where the network was built, use Keras' own layers instead, and save it again."
+# What reading the description of a network raises where it is not built like one.
+_DAMAGE = (
+    AttributeError, EOFError, IndexError, KeyError, NotImplementedError, OSError, OverflowError,
+    RecursionError, RuntimeError, TypeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+_MOST = 64 * 2**20  # bytes of a description
 _OPEN_ELSEWHERE = (
     "With the tf_keras package, tf_keras.models.load_model(folder).save('network.h5') makes a file "
     "that can be loaded here."
@@ -45,11 +56,15 @@ def load(path):
     with path.open("rb") as file:
         first = file.read(64)
     if first.startswith(b"PK"):
-        network = _load(path, ".keras", *_read_zip(path))
+        suffix, read = ".keras", _read_zip
     elif first.startswith(_HDF5):
-        network = _load(path, ".h5", *_read_hdf5(path))
+        suffix, read = ".h5", _read_hdf5
     else:
         raise ValueError(f"{path} {_about_bytes(first)}.")
+    try:
+        network = _load(path, suffix, *read(path))
+    except _DAMAGE as error:
+        raise ValueError(f"{path} is damaged: copy or download it again.") from error
     if not isinstance(network, keras.Model):
         raise ValueError(f"{path} holds a {type(network).__name__}, not a whole network.")
     return network
@@ -83,7 +98,7 @@ def _about_bytes(first):
 
 
 def _read_zip(path):
-    """Return the config in a .keras file, and the version of Keras that wrote it."""
+    """Return the config in a .keras file, the version of Keras that wrote it, the weights' size."""
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} is truncated: copy or download it again.")
     with zipfile.ZipFile(path) as archive:
@@ -97,20 +112,24 @@ def _read_zip(path):
             raise ValueError(f"{path} {fault}.")
         if "model.weights.h5" not in names:
             raise ValueError(f"{path} has a description but no weights: {_SAVE_WHOLE}.")
-        try:
-            config = json.loads(archive.read("config.json"))
-            written = json.loads(archive.read("metadata.json")).get("keras_version", "")
-        except (zipfile.BadZipFile, ValueError, KeyError) as error:
-            raise ValueError(f"{path} is damaged: copy or download it again.") from error
-    return config, written
+        with _refused(path):
+            bounds.check_zip(archive)
+        config = _described(path, archive.read("config.json"))
+        written = _described(path, archive.read("metadata.json")).get("keras_version", "")
+        weights = archive.read("model.weights.h5")
+    with h5py.File(io.BytesIO(weights), "r") as file, _refused(path):
+        bounds.check_hdf5(file, len(weights))
+    return config, written, len(weights)
 
 
 def _read_hdf5(path):
-    """Return the config in a .h5 file, and the version of Keras that wrote it."""
+    """Return the config in a .h5 file, the version of Keras that wrote it, and the file's size."""
     try:
         with h5py.File(path, "r") as file:
             config, written = file.attrs.get("model_config"), file.attrs.get("keras_version", "")
             names = set(file) | set(file.attrs)
+            with _refused(path):
+                bounds.check_hdf5(file, path.stat().st_size)
     except OSError as error:
         raise ValueError(f"{path} is truncated or damaged: copy or download it again.") from error
     if config is None and names & _OF_WEIGHTS:
@@ -120,23 +139,54 @@ def _read_hdf5(path):
         )
     if config is None:
         raise ValueError(f"{path} is an HDF5 file, but no network that Keras has saved.")
-    return json.loads(config), written
+    return _described(path, config), written, path.stat().st_size
 
 
-def _load(path, suffix, config, written):
+def _described(path, text):
+    """Return what a JSON text holds, an object."""
+    try:
+        if len(text) > _MOST:
+            raise ValueError("too long")
+        found = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: copy or download it again.") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} is damaged: it describes a {type(found).__name__}, no network.")
+    return found
+
+
+@contextlib.contextmanager
+def _refused(path):
+    """Put a file's name before what `bounds` says, and what to do after it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path} {error}. {_TRUST}") from error
+
+
+def _load(path, suffix, config, written, size):
     """Load a file under a name that Keras accepts, its config rewritten where that is needed."""
     for entry in _entries(config):
         _refuse_code(path, entry)
     known = _known_here(config)
+    refused = []
     try:
-        if known == config and path.suffix == suffix:
-            return keras.models.load_model(path, compile=False, safe_mode=True)
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "network" + suffix)
-            _rewrite(path, copy, json.dumps(known))
-            return keras.models.load_model(copy, compile=False, safe_mode=True)
+        with bounds.weights_within(size) as refused:
+            return _built(path, suffix, known, known == config and path.suffix == suffix)
     except Exception as error:
+        if refused:
+            raise ValueError(f"{path} {refused[0]}. {_TRUST}") from error
         raise ValueError(f"{path} {_why_not(path, config, written, error)}") from error
+
+
+def _built(path, suffix, config, as_it_is):
+    """Return the network in a file, read through a copy unless the file will do as it is."""
+    if as_it_is:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "network" + suffix)
+        _rewrite(path, copy, json.dumps(config))
+        return keras.models.load_model(copy, compile=False, safe_mode=True)
 
 
 def _rewrite(path, copy, config):
