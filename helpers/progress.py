@@ -10,10 +10,12 @@ import json
 import sys
 from pathlib import Path
 
+from helpers.core.bounds import in_line
 from helpers.exercises.exercise import LESSONS, MARKS
 
 NOTED = ("correct", "incorrect")  # the outcomes that are written down
 NOTHING = " "
+MOST = 2**20  # bytes of a file
 
 
 def read(folder):
@@ -28,15 +30,18 @@ def read(folder):
         raise ValueError(f"{folder} is not a folder: give the one with the learners' files")
     noted, left_out = {}, []
     for file in sorted(folder.glob("*.json")):
+        name = in_line(file.name)
         try:
+            if file.stat().st_size > MOST:
+                raise ValueError("it is too long for a file of progress")
             known = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            left_out.append(f"{file.name} is left out: {error}")
+        except (OSError, ValueError, RecursionError) as error:
+            left_out.append(f"{name} is left out: {in_line(error)}")
             continue
-        if isinstance(known, dict) and all(isinstance(state, str) for state in known.values()):
-            noted[file.stem] = known
+        if isinstance(known, dict) and all(map(_is_noted, known, known.values())):
+            noted[name.removesuffix(".json")] = known
         else:
-            left_out.append(f"{file.name} is left out: it is not {{exercise: outcome}}")
+            left_out.append(f"{name} is left out: it is not {{exercise: outcome}}")
     if not noted:
         reason = "; ".join(left_out) or "it has no file that ends in .json"
         raise ValueError(f"{folder} has no progress of a learner: {reason}")
@@ -62,6 +67,11 @@ def table(noted):
         row = "".join(f"   {MARKS.get(state, NOTHING)}" for state in states)
         lines.append(f"{name:{wide}s}  {counts}{row}".rstrip())
     return "\n".join([*lines, "", *(f"{n:4d}  {one}" for n, one in enumerate(learners, 1))])
+
+
+def _is_noted(name, state):
+    """Return whether this may be the name of an exercise and its outcome."""
+    return isinstance(state, str) and name == in_line(name)
 
 
 def _place(name):

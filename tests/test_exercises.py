@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import helpers
+from helpers.exercises import answers
 from helpers.exercises import exercise as exercises
 from helpers.worlds import Split, World
 
@@ -148,7 +149,7 @@ def test_odd_answers_are_refused_in_a_short_sentence(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_blank_is_not_attempted(name):
-    blank = exercises.Blank()
+    blank = answers.Blank()
     for nothing in (None, ..., blank, 1 + blank, blank.mean(axis=0), blank[3] / 2):
         assert exercises.check(name, nothing).state == "not attempted"
     if callable(answer_of(name)):
@@ -229,8 +230,8 @@ def test_an_outcome_shows_itself_as_text_and_as_html():
 
 
 def test_numpy_leaves_arithmetic_with_a_blank_to_the_blank():
-    blank = exercises.Blank()
-    assert isinstance(np.ones(3) * blank + 1, exercises.Blank)
+    blank = answers.Blank()
+    assert isinstance(np.ones(3) * blank + 1, answers.Blank)
     assert repr(blank) == "____"
 
 

@@ -26,10 +26,19 @@ def check_zip(archive):
     size, members = archive.fp.tell(), archive.infolist()
     for member in members:
         if leads_outside(member.filename) or stat.S_ISLNK(member.external_attr >> 16):
-            raise ValueError(f"holds a path that leads out of its folder, {member.filename!r:.80}")
+            raise ValueError(
+                f"holds a path that leads out of its folder, {in_line(member.filename)}"
+            )
         if member.flag_bits & 1:
-            raise ValueError(f"holds a file with a password, {member.filename!r:.80}")
+            raise ValueError(f"holds a file with a password, {in_line(member.filename)}")
     check_room(sum(member.file_size for member in members), UNPACKED * size, "unpacks to")
+
+
+def in_line(text, most=80):
+    """Return what a file says as one line that can be printed, of at most so many characters."""
+    text = "".join(one if one.isprintable() else " " for one in str(text)[: 4 * most])
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def leads_outside(name):
@@ -51,7 +60,7 @@ def check_hdf5(file, size):
         group = waiting.pop()
         for name in group:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"holds a link to another place, {name!r:.80}")
+                raise ValueError(f"holds a link to another place, {in_line(name)}")
             found = group[name]
             place = h5py.h5o.get_info(found.id).addr
             if place in known:  # a group may hold itself
@@ -61,7 +70,7 @@ def check_hdf5(file, size):
                 waiting.append(found)
             elif isinstance(found, h5py.Dataset):
                 if found.external or found.is_virtual:
-                    raise ValueError(f"holds an array that lies in another file, {name!r:.80}")
+                    raise ValueError(f"holds an array that lies in another file, {in_line(name)}")
                 claimed += math.prod(found.shape or ()) * found.dtype.itemsize
     check_room(claimed, WEIGHTS * size, "says to hold")
 
@@ -85,7 +94,8 @@ def weights_within(size):
     """
     import tensorflow as tf
 
-    claimed, said, shapes = 0, [], tf.Graph()  # in a graph, an initial value has a shape and takes no memory
+    # In a graph, an initial value has a shape and takes no memory.
+    claimed, said, shapes = 0, [], tf.Graph()
 
     def create(make, **options):
         nonlocal claimed

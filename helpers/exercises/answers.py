@@ -11,6 +11,8 @@ import reprlib
 
 import numpy as np
 
+from helpers.core.bounds import in_line
+
 QUOTED = 80  # characters of an answer that a message repeats, at most
 _BRIEF = reprlib.Repr()
 _BRIEF.maxstring = _BRIEF.maxlong = _BRIEF.maxother = QUOTED
@@ -59,9 +61,14 @@ def called(function, *arguments):
     value = function(*copies)
     if value is None:
         raise Wrong("Your function returns nothing (None): does it end with `return`?")
-    if value is Ellipsis or isinstance(value, Blank):
+    if is_blank(value):
         raise Unanswered
     return value
+
+
+def is_blank(value):
+    """Return whether a value is the `____` or `...` of an exercise that is not done yet."""
+    return value is Ellipsis or issubclass(type(value), Blank)  # without asking the value itself
 
 
 def number(answer):
@@ -162,8 +169,7 @@ def quoted(value):
         text = _BRIEF.repr(value)
     except Exception:  # whatever a repr of one's own may raise
         text = f"a {type(value).__name__}"
-    text = " ".join(text.split())
-    return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"
+    return in_line(text, QUOTED)
 
 
 def in_short(error):
@@ -172,8 +178,7 @@ def in_short(error):
         text = str(error).strip().partition("\n")[0]
     except Exception:  # whatever a text of one's own may raise
         text = ""
-    text = text if len(text) <= 2 * QUOTED else f"{text[: 2 * QUOTED]}…"
-    return f"{type(error).__name__}: {text}"
+    return f"{type(error).__name__}: {in_line(text, 2 * QUOTED)}"
 
 
 def _as_array(answer):

@@ -70,7 +70,7 @@ def find(folder, most=None, seed=0):
     pairs, lines = {"train": [], "test": []}, []
     for label, name in enumerate(sorted(classes)):
         parts = {"train": classes[name], "test": held_out[name]} if held_out else None
-        parts, said = parts or _quarter(name, classes[name], rng), []
+        parts, said = parts or _quarter(folder, name, classes[name], rng), []
         for part, paths in parts.items():
             share = max(1, most[part] // len(classes))
             chosen = np.sort(rng.permutation(len(paths))[:share])
@@ -123,10 +123,12 @@ def load(listing, part, size):
     return images[: len(labels)], np.array(labels, np.int64)
 
 
-def _quarter(name, paths, rng):
+def _quarter(folder, name, paths, rng):
     """Split the paths of a class: three quarters for training, one for testing, both in order."""
     if len(paths) < 2:
-        raise ValueError(f"the class {name!r} has one picture; training and testing need two")
+        raise ValueError(
+            f"the class {name!r} has one picture in {folder}; training and testing need two"
+        )
     order, held = rng.permutation(len(paths)), max(1, len(paths) // 4)
     parts = {"train": sorted(order[held:]), "test": sorted(order[:held])}
     return {part: [paths[index] for index in indices] for part, indices in parts.items()}
