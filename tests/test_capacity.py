@@ -48,6 +48,15 @@ def test_the_figures_are_those_of_the_tables():
     shared = max(float(peak) - float(own) for peak, own in rows)
     assert capacity.SHARED_GB == pytest.approx(shared, abs=0.005)
     assert f"{capacity.PER_CORE:g} learners for each core" in lessons
+    page = (ROOT / "notebooks/workshops.md").read_text(encoding="utf-8")
+    said = " ".join(page.split())
+    assert f"A learner takes {capacity.LEARNER_GB:.2f} GB: {capacity.KERNEL_GB:g} GB for" in said
+    assert f"{capacity.SERVER_GB:g} GB for the server" in said
+    hub = page.partition("<!-- hub -->")[2].partition("<!-- /hub -->")[0]
+    servers = [float(size) for size in re.findall(r"^\|[^|]+\|[^|]+\| ([\d.]+) GB", hub, re.M)]
+    assert len(servers) == 4 and max(servers) <= capacity.SERVER_GB
+    (size,) = re.findall(r"have ([\d.]+) GB to themselves", hub)
+    assert float(size) <= capacity.HUB_GB
 
 
 def test_a_copy_of_the_course_has_room():

@@ -92,7 +92,8 @@ class Kernel:
     def connect(self):
         """Connect, again if need be."""
         self.close()
-        place = f"{self.learner.url.replace('http', 'ws', 1)}/api/kernels/{self.number}/channels?session_id=test"
+        place = self.learner.url.replace("http", "ws", 1)
+        place = f"{place}/api/kernels/{self.number}/channels?session_id=test"
         header = {"Authorization": f"token {self.learner.token}"}
         self.socket = websocket.create_connection(place, header=header, timeout=PATIENCE)
 
