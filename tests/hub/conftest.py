@@ -18,6 +18,7 @@ def hub():
     with hubs.running() as hub:
         yield hub
     assert not systemd.processes(str(hub.units))
+    assert not systemd.speaking_of(f":{hub.ports[1]}/hub/api")
     taken = {c.laddr.port for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
     assert not taken & set(hub.ports)
 

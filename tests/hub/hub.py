@@ -38,6 +38,8 @@ c.DummyAuthenticator.password = {password!r}
 c.Authenticator.allow_all = True
 c.Spawner.args += {root!r}
 c.Spawner.environment = dict(c.Spawner.environment, **{environment!r})
+for service in c.JupyterHub.services:
+    service["environment"][{mark!r}] = {units!r} + "/hub"
 systemdspawner.systemd.RUN_ROOT = {run!r}
 
 
@@ -90,6 +92,8 @@ class Hub:
             ports=self.ports,
             password=self.password,
             run=str(folder / "run"),
+            mark=systemd.MARK,
+            units=str(self.units),
             first=FIRST,
             apart=self.apart,
             homes=str(self.homes),

@@ -166,14 +166,26 @@ def watch(units, unit, service, most):
 
 
 def processes(mark):
-    """Return the ids of all processes that a service has started, itself included."""
-    found, wanted = [], f"{MARK}={mark}".encode()
+    """Return the ids of all processes that a service, or all of a folder, have started."""
+    wanted = f"{MARK}={mark}"
+    return [
+        process
+        for process, words in environments()
+        if any(word == wanted or word.startswith(wanted + "/") for word in words)
+    ]
+
+
+def speaking_of(text):
+    """Return the ids of all processes with a text in their environment."""
+    return [process for process, words in environments() if any(text in word for word in words)]
+
+
+def environments():
+    """Yield the id of each process, and the words of its environment, where we may read them."""
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            words = (folder / "environ").read_bytes().split(b"\0")
-            if any(w == wanted or w.startswith(wanted + b"/") for w in words):
-                found.append(int(folder.name))
-    return found
+            words = (folder / "environ").read_bytes().decode(errors="replace").split("\0")
+            yield int(folder.name), words
 
 
 def kill(ids):
