@@ -97,6 +97,16 @@ class Kernel:
         header = {"Authorization": f"token {self.learner.token}"}
         self.socket = websocket.create_connection(place, header=header, timeout=PATIENCE)
 
+    def connect_to_restarted(self):
+        """Connect to a kernel that Jupyter starts again, once it hears and is heard."""
+        until = time.monotonic() + PATIENCE
+        self.connect()
+        while self.run("print('here')") != ("ok", "here\n"):
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.learner.name}: the kernel has not come back")
+            time.sleep(0.5)
+            self.connect()
+
     def run(self, source):
         """Run one cell; return (what became of it, what it printed or its error).
 

@@ -128,7 +128,7 @@ def test_who_asks_for_too_much_memory_loses_their_kernel_alone(learners, two):
     assert outcome == "died"
     assert pid(learners[0]) == before and systemd.active(units, learners[0].unit)
     assert other.run("print(kept)") == ("ok", "7\n")
-    greedy.connect()  # Jupyter has started it again, empty
+    greedy.connect_to_restarted()  # Jupyter starts it again, empty
     outcome, text = greedy.run("kept")
     assert outcome == "error" and text.startswith("NameError")
 
