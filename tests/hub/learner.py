@@ -1,5 +1,6 @@
 """A learner as the hub sees one: logs in, starts a server, runs cells through the proxy."""
 
+import contextlib
 import json
 import time
 import uuid
@@ -100,12 +101,14 @@ class Kernel:
     def connect_to_restarted(self):
         """Connect to a kernel that Jupyter starts again, once it hears and is heard."""
         until = time.monotonic() + PATIENCE
-        self.connect()
-        while self.run("print('here')") != ("ok", "here\n"):
-            if time.monotonic() > until:
-                raise TimeoutError(f"{self.learner.name}: the kernel has not come back")
-            time.sleep(0.5)
+        while time.monotonic() < until:
             self.connect()
+            self.socket.settimeout(5)  # what is said while it starts may be lost
+            with contextlib.suppress(websocket.WebSocketTimeoutException):
+                if self.run("print('here')") == ("ok", "here\n"):
+                    self.socket.settimeout(PATIENCE)
+                    return
+        raise TimeoutError(f"{self.learner.name}: the kernel has not come back")
 
     def run(self, source):
         """Run one cell; return (what became of it, what it printed or its error).
