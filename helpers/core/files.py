@@ -114,6 +114,8 @@ def _read_zip(path):
             raise ValueError(f"{path} has a description but no weights: {_SAVE_WHOLE}.")
         with _refused(path):
             bounds.check_zip(archive)
+        if bad := archive.testzip():
+            raise ValueError(f"{path} is damaged ({bad}): copy or download it again.")
         config = _described(path, archive.read("config.json"))
         written = _described(path, archive.read("metadata.json")).get("keras_version", "")
         weights = archive.read("model.weights.h5")
@@ -265,19 +267,11 @@ def _is_dump(entry):
 
 def _why_not(path, config, written, error):
     """Say why Keras could not load a file: the first cause that is certain."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            try:
-                damaged = archive.testzip()
-            except (zipfile.BadZipFile, OSError, EOFError):
-                damaged = "part"
-        if damaged:
-            return f"is damaged ({damaged}): copy or download it again."
-        if _numbers(written)[:1] == [2]:
-            return (
-                f"was written by Keras {written}, whose .keras files Keras 3 cannot read: save the "
-                "network there as model.save('network.h5'), which can be loaded here."
-            )
+    if zipfile.is_zipfile(path) and _numbers(written)[:1] == [2]:
+        return (
+            f"was written by Keras {written}, whose .keras files Keras 3 cannot read: save the "
+            "network there as model.save('network.h5'), which can be loaded here."
+        )
     said = reason_of(error)
     for entry in _entries(config):
         kind, inner = entry["class_name"], entry["config"]
