@@ -124,10 +124,8 @@ def build(output, played, whole):
     `whole` asks for every explorer to be played.
     """
     asked = sources.questions(played)
-    repository, exporter = (
-        sources.address(),
-        Exporter(template_name="template", extra_template_basedirs=[str(HERE)]),
-    )
+    repository = sources.address()
+    exporter = Exporter(template_name="template", extra_template_basedirs=[str(HERE)])
     paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
     names, wrong, lines = [path.stem for path in paths], [], []
     new = output.with_name(f".{output.name}.{os.getpid()}")
