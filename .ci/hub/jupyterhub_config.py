@@ -20,8 +20,8 @@ LEARNERS = {"learners"}  # CHANGE: the accounts of this group may log in, and no
 
 # What one learner takes, as measured (notebooks/workshops.md): `python -m helpers.check --server`
 # multiplies it by your learners.
-GUARANTEE = "1G"  # memory that others cannot take from a learner
-LIMIT = "1500M"  # a learner whose kernel asks for more loses that kernel
+GUARANTEE = "1100M"  # memory that others cannot take from a learner
+LIMIT = "1700M"  # a learner whose kernel asks for more loses that kernel
 CORES = 2.0  # of more, a lesson makes no use
 IDLE = 3600  # seconds, after which an unused server ends; files stay
 

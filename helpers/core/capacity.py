@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-KERNEL_GB = 0.87  # what a kernel has to itself, in the largest lesson
-SHARED_GB = 0.46  # TensorFlow's own files, which all kernels of a machine share
+KERNEL_GB = 1.0  # what a kernel has to itself, in the largest lesson
+SHARED_GB = 0.49  # TensorFlow's own files, which all kernels of a machine share
 SERVER_GB = 0.12  # a learner's own JupyterLab server
 HUB_GB = 0.16  # the hub, its proxy and its culler
 PER_CORE = 1.5  # learners who run everything at once, before a lesson takes twice as long as alone

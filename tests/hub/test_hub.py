@@ -28,7 +28,7 @@ def test_each_of_eight_learners_has_a_server_with_the_limits_of_the_settings(hub
     assert len(list(hub.units.glob("*.pid"))) == 8
     for one in learners:
         asked = unit(one)["properties"]
-        assert asked["MemoryMax"] == [str(1500 * 2**20)] and asked["MemoryLow"] == ["1G"]
+        assert asked["MemoryMax"] == [str(1700 * 2**20)] and asked["MemoryLow"] == ["1100M"]
         assert asked["CPUQuota"] == ["200%"] and asked["NoNewPrivileges"] == ["yes"]
         assert asked["ReadOnlyDirectories"] == [str(hubs.ROOT), f"-{hub.downloads}"]
     if hub.apart:
