@@ -127,25 +127,35 @@ def build(output, folder, whole):
             path = new / f"{name}.html"
             path.write_text(filled(path.read_text("utf-8"), folder), encoding="utf-8")
         (new / ".buildinfo").unlink(missing_ok=True)
-        if wrong := faults(new) + (still(new) if whole else []):
-            sys.exit("\n".join(["The book is not built:", *wrong]))
-        shutil.rmtree(output, ignore_errors=True)
-        new.rename(output)
+        put(new, output, "The book is not built", faults(new) + (still(new) if whole else []))
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "book")
+def put(new, output, failed, wrong):
+    """Put finished pages in the place of earlier ones, or exit with what is wrong with them."""
+    if wrong:
+        sys.exit("\n".join([f"{failed}:", *wrong]))
+    shutil.rmtree(output, ignore_errors=True)
+    new.rename(output)
+
+
+def command(about, name, build, clock, took):
+    """Build pages as the command line asks; print their size, and by `clock` how long it took.
+
+    name: of the folder in build/. build: a function of the folder, that of what is played, and
+    whether every explorer must be played. took: a text with a place for the seconds.
+    """
+    parser = argparse.ArgumentParser(description=about.partition("\n")[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / name)
     parser.add_argument("--only", nargs="*", metavar="NAME")
     options = parser.parse_args()
-    folder, started = played(options.only), time.monotonic()
+    folder, started = played(options.only), clock()
     build(options.output.resolve(), folder, whole=options.only is None)
     files = [path for path in options.output.rglob("*") if path.is_file()]
-    size, seconds = sum(path.stat().st_size for path in files), time.monotonic() - started
-    print(f"{options.output}/index.html: {size / 1e6:.1f} MB, built in {seconds:.0f} s")
+    size, seconds = sum(path.stat().st_size for path in files), clock() - started
+    print(f"{options.output}/index.html: {size / 1e6:.1f} MB, {took.format(round(seconds))}")
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, "book", build, time.monotonic, "built in {} s")

@@ -8,7 +8,6 @@ in a folder beside them. `slides/rule.py` says what is on a slide. Nothing is ex
 explorers are those of the website (`book.py`), which checks the finished files, too.
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -147,25 +146,10 @@ def build(output, played, whole):
             lines.append(f'<li><a href="{page.name}">{escape(title)}</a></li>')
         index = INDEX.format(lessons="\n".join(lines))
         (new / "index.html").write_text(index, encoding="utf-8")
-        if wrong := wrong + book.faults(new, MOST_ALL):
-            sys.exit("\n".join(["The slides are not made:", *wrong]))
-        shutil.rmtree(output, ignore_errors=True)
-        new.rename(output)
+        book.put(new, output, "The slides are not made", wrong + book.faults(new, MOST_ALL))
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "slides")
-    parser.add_argument("--only", nargs="*", metavar="NAME")
-    options = parser.parse_args()
-    played, started = book.played(options.only), time.process_time()
-    build(options.output.resolve(), played, whole=options.only is None)
-    files = [path for path in options.output.rglob("*") if path.is_file()]
-    size, seconds = sum(path.stat().st_size for path in files), time.process_time() - started
-    print(f"{options.output}/index.html: {size / 1e6:.1f} MB, made in {seconds:.0f} s of CPU")
-
-
 if __name__ == "__main__":
-    main()
+    book.command(__doc__, "slides", build, time.process_time, "made in {} s of CPU")

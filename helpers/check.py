@@ -168,12 +168,13 @@ def _imagenet():
     return Finding("network", there, found, fix)
 
 
-def server(learners=capacity.DEFAULT):
-    """Check whether this machine holds so many learners at once, each with a server and a kernel.
+def server(learners=capacity.DEFAULT, machine=None):
+    """Check whether a machine holds so many learners at once, each with a server and a kernel.
 
-    learners: 1 to 1000. Returns a list of `Finding`: memory, cores, disk.
+    learners: 1 to 1000. machine: a `capacity.Machine`, by default this one. Returns a list of
+    `Finding`: memory, cores, disk.
     """
-    return [Finding(*row) for row in capacity.needs(learners, capacity.machine())]
+    return [Finding(*row) for row in capacity.needs(learners, machine or capacity.machine())]
 
 
 def _learners(text):
@@ -196,13 +197,14 @@ def main(arguments=()):
         help=f"does this machine hold N learners at once? Without N: {capacity.DEFAULT}",
     )  # fmt: skip
     learners = parser.parse_args(arguments).server
-    found = server(learners) if learners else findings()
+    machine = capacity.machine() if learners else None
+    found = server(learners, machine) if learners else findings()
     found = [finding for finding in found if finding.subject != ONLY_IN_A_NOTEBOOK]
     for finding in found:
         print(("ok    " if finding.ok else "FIX   ") + str(finding))
     wrong = [finding for finding in found if not finding.ok]
     if learners:
-        print(capacity.summary(capacity.machine()))
+        print(capacity.summary(machine))
     print("Everything is ready." if not wrong else f"{len(wrong)} to fix, see above.")
     return 1 if wrong else 0
 

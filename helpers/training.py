@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.core import paths
 from helpers.core.progress import progress
 from helpers.core.tracing import compiled, once
 from helpers.networks import check_images
@@ -208,12 +209,9 @@ def _step(network, inputs, labels, key, radius, optimizer, augmented, change, at
 def _save(path, network, optimizer, losses):
     if path is None:
         return
-    path = Path(path)
     state = {str(i): v.numpy() for i, v in enumerate(network.variables + optimizer.variables)}
-    partial = path.with_name(f".{path.name}")
-    with open(partial, "wb") as file:
+    with paths.whole(path) as unfinished, open(unfinished, "wb") as file:
         np.savez(file, losses=np.array(losses), **state)
-    partial.replace(path)
 
 
 def _resume(path, network, optimizer):

@@ -114,14 +114,20 @@ def _read_zip(path):
             raise ValueError(f"{path} has a description but no weights: {_SAVE_WHOLE}.")
         with _refused(path):
             bounds.check_zip(archive)
-        if bad := archive.testzip():
-            raise ValueError(f"{path} is damaged ({bad}): copy or download it again.")
-        config = _described(path, archive.read("config.json"))
-        written = _described(path, archive.read("metadata.json")).get("keras_version", "")
-        weights = archive.read("model.weights.h5")
+        config = _described(path, _part(path, archive, "config.json"))
+        about = _described(path, _part(path, archive, "metadata.json"))
+        weights = _part(path, archive, "model.weights.h5")
     with h5py.File(io.BytesIO(weights), "r") as file, _refused(path):
         bounds.check_hdf5(file, len(weights))
-    return config, written, len(weights)
+    return config, about.get("keras_version", ""), len(weights)
+
+
+def _part(path, archive, name):
+    """Return what one file in a .keras file holds, its checksum checked."""
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ValueError(f"{path} is damaged ({name}): copy or download it again.") from error
 
 
 def _read_hdf5(path):

@@ -1,12 +1,9 @@
 """The course as a website, opened as files in Chromium: on a desk, on a phone, without scripts."""
 
-import importlib.machinery
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import made
 import pytest
 from lesson_page import REACT
 from selenium.webdriver.common.action_chains import ActionChains
@@ -34,15 +31,8 @@ SHOWN = "return arguments[0].complete && arguments[0].naturalWidth > 0"
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     """A book with some of its explorers played: (folder, what the command printed)."""
-    paths = [str(ROOT / ".venv" / "book"), *sys.path]
-    if importlib.machinery.PathFinder.find_spec("sphinx", paths) is None:
-        say = pytest.fail if os.environ.get("CI", "").lower() in ("true", "1") else pytest.skip
-        say("needs what make installs from .ci/book.txt: run make book once")
     folder = tmp_path_factory.mktemp("site") / "book"
-    command = [sys.executable, ROOT / ".ci" / "book.py", "--output", folder, "--only", *PLAYED]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
+    return folder, made.pages(folder, "book", "sphinx", PLAYED)
 
 
 @pytest.fixture
@@ -50,17 +40,14 @@ def visit(book, driver):
     """A function that opens a page of the book in a window as wide as this."""
 
     def opened(name, wide=DESK, scripts=True):
-        window = {"width": wide, "height": 900, "deviceScaleFactor": 1, "mobile": wide == PHONE}
-        driver.get_log("browser")  # what pages before complained of
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
+        made.resize(driver, wide, 900, mobile=wide == PHONE)
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": not scripts})
         driver.get((book[0] / f"{name}.html").as_uri())
         return driver
 
     yield opened
     driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    driver.get("about:blank")
+    made.restore(driver)
 
 
 def one(driver, selector):

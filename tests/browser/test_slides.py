@@ -1,12 +1,9 @@
 """The slides of all lessons, opened as files in Chromium, as large as a projector shows them."""
 
-import importlib.machinery
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
+import made
 import pytest
 from lesson_page import REACT
 from selenium.webdriver.common.by import By
@@ -57,15 +54,8 @@ return [count, found];
 @pytest.fixture(scope="module")
 def decks(tmp_path_factory):
     """Slides with some of their explorers played: (folder, what the command printed)."""
-    paths = [str(ROOT / ".venv" / "book"), *sys.path]
-    if importlib.machinery.PathFinder.find_spec("sphinx_revealjs", paths) is None:
-        say = pytest.fail if os.environ.get("CI", "").lower() in ("true", "1") else pytest.skip
-        say("needs what make installs from .ci/book.txt: run make slides once")
     folder = tmp_path_factory.mktemp("decks") / "slides"
-    command = [sys.executable, ROOT / ".ci" / "slides.py", "--output", folder, "--only", *PLAYED]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, done.stdout
+    return folder, made.pages(folder, "slides", "sphinx_revealjs", PLAYED)
 
 
 @pytest.fixture
@@ -73,17 +63,14 @@ def visit(decks, driver):
     """A function that opens a lesson's slides in a window of a projector's size."""
 
     def opened(name, query=""):
-        window = {"width": WIDE, "height": HIGH, "deviceScaleFactor": 1, "mobile": False}
-        driver.get_log("browser")  # what pages before complained of
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", window)
+        made.resize(driver, WIDE, HIGH)
         driver.get("about:blank")  # the same file with another #place would not be loaded anew
         driver.get((decks[0] / f"{name}.html").as_uri() + query)
         WebDriverWait(driver, REACT).until(lambda d: d.execute_script("return Reveal.isReady()"))
         return driver
 
     yield opened
-    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    driver.get("about:blank")
+    made.restore(driver)
 
 
 def press(driver, key):

@@ -158,12 +158,7 @@ class Hub:
 
     def end(self):
         """End everything that was started, whether or not it answers."""
-        for _ in range(100):
-            ids = systemd.processes(str(self.units))
-            if not ids:
-                break
-            systemd.kill(ids)
-            time.sleep(0.05)
+        systemd.kill_all(str(self.units))
         if self.process:
             self.process.wait()
         systemd.lift(f"{self.folder.name}-*")

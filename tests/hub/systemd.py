@@ -195,6 +195,16 @@ def kill(ids):
             os.kill(one, signal.SIGKILL)
 
 
+def kill_all(mark):
+    """Kill all processes with a mark, and those that they start meanwhile, until none is left."""
+    for _ in range(100):
+        ids = processes(mark)
+        if not ids:
+            break
+        kill(ids)
+        time.sleep(0.05)
+
+
 def active(units, unit):
     """Return whether a service's first process runs."""
     try:
@@ -207,12 +217,7 @@ def active(units, unit):
 
 def stop(units, unit):
     """End everything that a service has started."""
-    for _ in range(100):
-        ids = processes(f"{units}/{unit}")
-        if not ids:
-            break
-        kill(ids)
-        time.sleep(0.05)
+    kill_all(f"{units}/{unit}")
     (units / f"{unit}.pid").unlink(missing_ok=True)
     lift(f"{units.parent.name}-{unit}")
 
