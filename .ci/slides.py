@@ -46,7 +46,8 @@ INDEX = """<!DOCTYPE html>
 <body class="decks">
 <h1>What a CNN Sees: slides</h1>
 <p>Space and the arrow keys turn the slides, Esc shows all of them, S opens the speaker notes,
-and F fills the screen. To print a lesson, add <code>?print-pdf</code> to its address.</p>
+and F fills the screen. To print a lesson, add <code>?print-pdf</code> to its address. The lessons
+to read, and the reference, are on <a href="{website}">the website</a>.</p>
 <ol start="0">
 {lessons}
 </ol>
@@ -144,7 +145,7 @@ def build(output, played, whole):
             if (size := page.stat().st_size) > MOST:
                 wrong.append(f"{page.name} takes {size / 1e6:.0f} MB; see MOST in slides.py")
             lines.append(f'<li><a href="{page.name}">{escape(title)}</a></li>')
-        index = INDEX.format(lessons="\n".join(lines))
+        index = INDEX.format(lessons="\n".join(lines), website=sources.published(repository))
         (new / "index.html").write_text(index, encoding="utf-8")
         book.put(new, output, "The slides are not made", wrong + book.faults(new, MOST_ALL))
     finally:

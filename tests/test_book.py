@@ -47,6 +47,12 @@ def test_badges_of_other_servers_become_links(book):
         assert not re.search(r"!\[|\.svg", source)
 
 
+def test_the_first_page_leads_to_the_published_slides(book):
+    address = book.sources.published("https://github.com/Ann/a-course")
+    assert address == "https://Ann.github.io/a-course/"
+    assert "[slides](SLIDES)" in (CI / "book" / "index.md").read_text(encoding="utf-8")
+
+
 def test_hints_and_solutions_unfold_and_are_quoted(book):
     question = {"hints": ["a < b", "c"], "solution": "answer = 1 < 2"}
     element = book.sources.unfolding("x.1", question)
@@ -122,7 +128,10 @@ def test_what_builds_the_book_is_pinned_and_published():
     assert pins and all(re.fullmatch(r"[\w.-]+==[\w.]+", line) for line in pins)
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text("utf-8"))
     steps = workflow["jobs"]["book"]["steps"]
-    assert [step["run"] for step in steps if "run" in step] == ["make book"]
+    assert [step["run"] for step in steps if "run" in step] == [
+        "make book slides",
+        "mv build/slides build/book/slides",
+    ]
     assert [step["with"]["path"] for step in steps if "upload" in step.get("uses", "")] == [
         "build/book"
     ]

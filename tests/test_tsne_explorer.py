@@ -163,6 +163,13 @@ def test_few_pictures_leave_perplexities_out_and_say_so(pictures):
         assert explorers.tsne_maps(*few, perplexities=(5,)).values()["perplexity"] == 1
 
 
+def test_toy_clouds_need_no_new_map_where_only_the_perplexity_changes(monkeypatch):
+    toys = explorers.toy_clouds(perplexities=(2, 5))
+    monkeypatch.delattr(embedding, "tsne")
+    assert "perplexity 2;" in toys.set(perplexity=2)
+    assert "perplexity 5;" in toys.set(perplexity=5)
+
+
 @pytest.mark.slow
 def test_toy_clouds_show_the_truth_beside_the_map_and_measure_both():
     toys = explorers.toy_clouds()

@@ -52,6 +52,7 @@ def lay_out(folder, played):
     index = (HERE / "index.md").read_text(encoding="utf-8")
     index = index.replace("LESSONS", "\n".join(path.stem for path in lessons))
     index = index.replace("PAGES", "\n".join([*FIRST, *(n for n in pages if n not in FIRST)]))
+    index = index.replace("SLIDES", f"{published(repository)}slides/")
     index = index.replace("REFERENCE", "\n".join(reference.write(ROOT, folder)))
     (folder / "index.md").write_text(index, encoding="utf-8")
     return [path.stem for path in lessons]
@@ -75,6 +76,12 @@ def address():
     """Return the address of the repository, as the lessons name it."""
     first = (ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8")
     return re.search(r"COURSE_REPO:-(https://github\.com/[\w.-]+/[\w.-]+)\}", first)[1]
+
+
+def published(repository):
+    """Return the address of the website that GitHub makes for a repository."""
+    owner, name = repository.removeprefix("https://github.com/").split("/")
+    return f"https://{owner}.github.io/{name}/"
 
 
 def credits(repository):

@@ -1,5 +1,6 @@
 """Explorer of lesson 07: t-SNE maps of images, by layer and perplexity, to walk around on."""
 
+import functools
 import warnings
 
 import ipywidgets as widgets
@@ -191,18 +192,24 @@ def toy_clouds(perplexities=(2, 5, 15, 30, 50), seed=0):
 
     Controls: `data`, one of `TOYS`, and `perplexity`. On the left two of the ten dimensions as they
     are, on the right the map. The label compares widths (standard deviations) and gaps (distances
-    between centres): in truth, and on the map. Maps are computed when first asked for.
+    between centres): in truth, and on the map. The maps of a data set are
+    computed when it is chosen.
     """
     random = np.random.default_rng(seed)
     made = {name: _clouds(random, *clouds) for name, clouds in TOYS.items()}
 
+    @functools.cache
+    def maps(data):
+        points, _ = made[data]
+        found = [embedding.tsne(points, perplexity, seed) for perplexity in perplexities]
+        turned = [embedding.turned(one, points[:, :2]) for one in found]
+        return dict(zip(perplexities, turned, strict=True))
+
     def draw(data, perplexity):
         points, cloud = made[data]
         view = {"names": [f"cloud {k + 1}" for k in range(cloud.max() + 1)], "size": (380, 380)}
-        found = embedding.tsne(points, perplexity, seed)
-        level = points[:, :2]
-        found = embedding.turned(found, level)
-        shown = {"in truth": level, f"t-SNE, perplexity {perplexity}": found}
+        found = maps(data)[perplexity]
+        shown = {"in truth": points[:, :2], f"t-SNE, perplexity {perplexity}": found}
         panels = {name: plotting.draw_map(m, cloud, side=11, **view) for name, m in shown.items()}
         told = (
             f"{where}: {_measured(m, cloud)}"

@@ -83,7 +83,7 @@ RUNS = {  # which lesson meets which case
     "00_start_here": ["softmax"],
     "02_transfer_learning": ["swish"],
     "03_activations": ["sigmoid", "nested", "swish"],
-    "04_saliency": ["nested"],
+    "04_saliency": ["sigmoid", "nested"],
     "05_grad_cam": ["sigmoid", "swish"],
     "06_deep_dream": ["swish"],
     "07_tsne": ["sigmoid"],
