@@ -23,7 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 export PYTHON
 
 .PHONY: help lab test test-all lint test-units test-notebooks test-rest test-colab test-browser \
-	test-browser-7 test-whole test-hub test-next bench networks notebooks bundle book slides repo gif clean
+	test-browser-7 test-whole test-hub test-next audit bench networks notebooks bundle book slides repo gif clean
 
 help:
 	@echo "make lab           install what is needed and open the course in JupyterLab"
@@ -93,6 +93,14 @@ $(PROXY): .ci/hub/package-lock.json $(HUB)
 # Units and lessons on the newest releases that the ranges admit, in an environment of its own; not part of test-all.
 test-next: $(INSTALLED)
 	$(PYTHON_HERE) .ci/newest.py $(NEXT)
+
+# Known vulnerabilities of what is pinned, from an advisory database on the internet; not part of test-all. A package
+# that it does not know is an error, too. Left out: Colab's versions, and PyTorch, whose builds for the processor it lacks.
+audit:
+	$(or $(PYTHON),python3) -m venv --clear $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(VENV)/audit/bin/python -m pip_audit --strict --no-deps --disable-pip --progress-spinner off \
+		$(foreach pins,pins book hub libraries imagenet,-r .ci/$(pins).txt)
 
 # Each of two workers has a JupyterLab and a Chromium of its own.
 TWO_BROWSERS = -n 2 $(LONGEST)

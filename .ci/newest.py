@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import NamedTuple
@@ -51,13 +52,19 @@ def resolve():
     """Return {package: version} of the newest releases, as pip would install them here."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        pip(
-            sys.executable, "install", "--dry-run", "--ignore-installed", "--report", report, WANTED
-        )
+        options = "--dry-run", "--ignore-installed", "--report", report
+        pip(sys.executable, "install", *options, WANTED, *beside_the_network())
         found = [one["metadata"] for one in json.loads(report.read_text())["install"]]
     newest = {canonicalize_name(one["name"]): one["version"] for one in found}
     del newest[COURSE]
     return newest
+
+
+def beside_the_network():
+    """Return what the extra "imagenet" asks for, without the network, which may be gone one day."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines, alone = project["optional-dependencies"]["imagenet"], pins(NETWORK.read_text())
+    return [line for line in lines if Requirement(line).name not in alone]
 
 
 def pins(text):

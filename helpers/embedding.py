@@ -91,7 +91,8 @@ def _before_the_last_product(network, scores, x):
         met.add(op)
         factors = [tensor for tensor in op.inputs if tensor.op in depends]
         if op.type in _PRODUCTS and len(factors) == 1:
-            found[factors[0].ref()] = factors[0]
+            factor = _before_rows(op, factors[0])
+            found[factor.ref()] = factor
         elif op.type.endswith(_HIDING):
             raise ValueError(f"The network {network.name!r} hides its last layers: give a layer.")
         else:
@@ -102,6 +103,16 @@ def _before_the_last_product(network, scores, x):
             "not from one, so there is no penultimate layer: give a layer."
         )
     return found.popitem()[1]
+
+
+def _before_rows(product, factor):
+    """Return a factor as it was before all its cells became rows of one matrix, if they did."""
+    if product.type == "MatMul" and factor.op.type == "Reshape" and factor is product.inputs[0]:
+        whole = factor.op.inputs[0]
+        width = product.inputs[1].shape[int(product.get_attr("transpose_b"))]
+        if whole.shape.rank > 2 and whole.shape[-1] == width:
+            return whole
+    return factor
 
 
 def _operations_after(x):

