@@ -31,6 +31,9 @@ LIMIT = 1.25
 # Maximization also writes, shakes and changes the picture in each step, of which bare TensorFlow's
 # 50 gradients know nothing. On the small network that is 0.3 of their time, on VGG16 0.06.
 MAXIMIZE_LIMIT = 1.5
+# Style transfer does that, too, on waves: without them and the shift, it takes 1.25 of bare's time.
+# And in each step it compares seven layers with what they should give.
+STYLE_LIMIT = 1.75
 # LRP goes back through each layer up to four times, by sign of weights and inputs; slopes go once.
 LRP_LIMIT = 5
 BARE, OURS, SLOW = "bare TensorFlow", "ours", "Too slow"
@@ -152,7 +155,7 @@ METHODS = {
         f"style transfer, {peers.STEPS} steps",
         lambda n, x: dreaming.style_transfer(n, x[0], x[0, ::-1], steps=peers.STEPS),
         Bare(slope_of_style, peers.STEPS),
-        MAXIMIZE_LIMIT,
+        STYLE_LIMIT,
     ),
 }
 
