@@ -145,6 +145,29 @@ def test_a_figure_is_alone_unless_there_is_room_below_it(made):
     assert words(slide) == "It is a cat."
 
 
+def test_a_figure_joins_the_text_before_it_where_there_is_room(made):
+    (slide,) = made("## One\n\nLook.", code("show()", figure(900, 200)), "It is a cat.")
+    assert words(slide) == "## One\n\nLook.\n\nIt is a cat."
+    assert slide[1][2].outputs == [figure(900, 200)] and "show()" in slide[2][0].source
+    assert len(made("## One\n\nLook.", code("show()", figure(900, 600)))) == 2
+    assert len(made("## One\n\n" + "Look. " * 70, code("show()", figure(900, 400)))) == 2
+
+
+def test_code_joins_the_text_before_it_and_text_the_code(made):
+    (slide,) = made("## One\n\nLook.", code("print(1)", printed("1")), "It is one.")
+    assert words(slide) == "## One\n\nLook.\n\nprint(1)\n\nIt is one."
+    assert len(made("Look.", code("print(1)\n" * 22, printed("1")))) == 3  # listing, then output
+    assert len(made("Look.", code("print(1)\n" * 12, printed("1")), "It is one. " * 20)) == 2
+
+
+def test_nothing_joins_an_exercise(made):
+    check = code('exercises.check("x.1", answer)')
+    question, after, _ = made("**Exercise 1** (★). One?", check, "So.", "**Exercise 2** (★). Two?")
+    assert words(question).endswith("answer)") and words(after) == "So."
+    assert len(made("**Exercise 1** (★). One?", code("print(1)", printed("1")))) == 2
+    assert len(made("**Exercise 1** (★). One?", code("show()", figure(900, 200)))) == 2
+
+
 def test_an_exercise_is_asked_with_its_code_and_answered_in_the_notes(made):
     asked = {"x.1": {"hints": ["Think."], "solution": "answer = 3"}}
     (slide,) = made(

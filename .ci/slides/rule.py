@@ -3,8 +3,9 @@
 A cell whose metadata has a `slide_type` is shown as that says, whole. All others follow the rule:
 a heading begins a slide; text that is too long for one is shown by the first sentence of each
 paragraph, and stands in the speaker notes in full; code is shown with what it prints, code that
-only prepares is not; a figure is on a slide of its own, with what is said about it if there is
-room, and so is an explorer; an exercise is asked, and its hints and its solution are in the notes.
+only prepares is not; code and figures join the text before them, and the text after joins them, if
+there is room; an explorer has a slide of its own; an exercise is asked, and its hints and its
+solution are in the notes.
 """
 
 import re
@@ -19,6 +20,8 @@ SPARE = 2  # lines more, before a slide is divided
 TABLE_WIDE = 80  # tables are set smaller
 CODE, CODE_WIDE = 20, 74  # the same of code and what it prints
 MARKDOWN = MarkdownIt("commonmark").enable("table")
+HEADING, GAP = 4, 1  # as high as so many lines of code; GAP is between parts of a slide
+FULL = 24  # lines of code as high as a slide with text and code
 FIGURE, LINE = (936, 640), 50  # pixels: the place of a figure, and a line with its share of gaps
 SIZE = re.compile(r'<img [^>]*width="(\d+)" height="(\d+)"')
 EXERCISE = "**Exercise"
@@ -56,7 +59,8 @@ class Slide:
     kind: str
     cells: list
     notes: list = field(default_factory=list)
-    lines: int = 0  # of code that its text takes the place of
+    holds: str = ""  # "text", "exercise", "code" or "figure": what may join it depends on that
+    lines: int = 0  # as many lines of code as it is high; a line of text is as high as two
     room: int = 0  # lines of text that fit below its figure
 
 
@@ -169,9 +173,17 @@ class Deck:
     def __init__(self, asked):
         self.asked, self.slides, self.title, self.waiting = asked, [], "", []
 
-    def begin(self, cells, notes=(), kind="subslide", lines=0):
+    def begin(self, cells, notes=(), kind="subslide", holds="", lines=0):
         """Begin a slide."""
-        self.slides.append(Slide(kind, list(cells), [*self.waiting, *notes], lines))
+        self.slides.append(Slide(kind, list(cells), [*self.waiting, *notes], holds, lines))
+        self.waiting = []
+
+    def join(self, cells, holds, lines=0, notes=()):
+        """Add to the slide before."""
+        before = self.slides[-1]
+        before.cells += cells
+        before.notes += [*self.waiting, *notes]
+        before.holds, before.lines = holds, before.lines + GAP + lines
         self.waiting = []
 
     def note(self, text):
@@ -219,19 +231,21 @@ class Deck:
         notes, exercise = [], found[0].text.startswith(EXERCISE)
         if not exercise and _height(body) > LINES:
             notes, body = [joined(body)], shortened(body)
-        before = self.slides[-1]
-        if not head and not exercise and before.room >= _height(body):
-            before.cells.append(markdown(joined(body)))
-            before.notes += notes
+        before, high = self.slides[-1], 2 * _height(body)
+        below = before.holds == "figure" and before.room >= _height(body)
+        below |= before.holds == "code" and before.lines + GAP + high <= FULL
+        if below and not head and not exercise:
+            self.join([markdown(joined(body))], before.holds, high, notes)
             before.room = 0
             return
         for number, page in enumerate(pages(body) or [[]]):
             first = head if number == 0 else None
             top = markdown(f"## {head.text}") if first else self.where()
             kind = "slide" if first and head.level <= 2 else "subslide"
-            lines = 2 * _height(page)
             cells = [top, markdown(joined(page))] if page else [top]
-            self.begin(cells, notes if number == 0 else (), kind, lines)
+            lines = 2 * _height(page) + (HEADING if first else 0)
+            holds = "exercise" if exercise else "text"
+            self.begin(cells, notes if number == 0 else (), kind, holds, lines)
 
     def code(self, cell):
         """A code cell: what it says and prints, then each of its figures."""
@@ -253,28 +267,46 @@ class Deck:
             listing = f"```python\n{cell.source}\n```"
             (self.waiting if figures else self.slides[-1].notes).append(listing)
         for output in figures:
-            self.begin([self.where(), output_of([output])])
-            if size := SIZE.search(output.data["text/html"]):
-                wide, high = map(int, size.groups())
-                self.slides[-1].room = int((FIGURE[1] - FIGURE[0] * high / wide) // LINE)
+            self.figure(output)
+
+    def figure(self, output):
+        """A figure or an explorer: below the text before, if there is room, else on its own."""
+        room = -1
+        if size := SIZE.search(output.data["text/html"]):
+            wide, high = map(int, size.groups())
+            room = int((FIGURE[1] - FIGURE[0] * high / wide) // LINE)
+        before = self.slides[-1]
+        if before.holds == "text" and before.lines <= 2 * room:
+            room -= -(-before.lines // 2)
+            self.join([output_of([output])], "figure")
+        else:
+            self.begin([self.where(), output_of([output])], holds="figure")
+        self.slides[-1].room = room
 
     def program(self, source, printed):
         """Code and what it prints: on one slide, if both fit."""
-        shown = [self.where(), nbformat.v4.new_code_cell(source)]
+        listing = nbformat.v4.new_code_cell(source)
         lines = sum(max(1, _long(line, CODE_WIDE)) for line in source.splitlines())
         rows = printed.splitlines()
-        if lines + len(rows) <= CODE:
-            self.begin([*shown, *([text_of(rows)] if rows else [])])
+        whole, high = [listing, *([text_of(rows)] if rows else [])], lines + len(rows)
+        before = self.slides[-1]
+        if before.holds == "text" and before.lines + GAP + high <= FULL:
+            self.join(whole, "code", high)
             return
-        self.begin(shown)
+        if high <= CODE:
+            self.begin([self.where(), *whole], holds="code", lines=high)
+            return
+        self.begin([self.where(), listing])
         for start in range(0, len(rows), CODE):
-            self.begin([self.where(), text_of(rows[start : start + CODE])])
+            part = rows[start : start + CODE]
+            self.begin([self.where(), text_of(part)], holds="code", lines=len(part))
 
     def exercise(self, cell, names):
         """An exercise: its cell below the question, if there is room; the answers in the notes."""
         lines = len(cell.source.splitlines())
-        if self.slides[-1].lines + lines <= CODE and self.slides[-1].lines:
-            self.slides[-1].cells.append(nbformat.v4.new_code_cell(cell.source))
+        before = self.slides[-1]
+        if before.holds == "exercise" and before.lines + lines <= CODE:
+            before.cells.append(nbformat.v4.new_code_cell(cell.source))
         else:
             self.begin([self.where(), nbformat.v4.new_code_cell(cell.source)])
         for name in names:
@@ -291,6 +323,7 @@ class Deck:
         elif kind != "skip":
             cell.metadata["shown"] = "fragment" if kind == "fragment" else "-"
             self.slides[-1].cells.append(cell)
+            self.slides[-1].holds = ""  # nobody knows how high it is: nothing else joins it
 
 
 def markdown(text):
