@@ -98,7 +98,7 @@ class World:
             try:
                 network = real[name]()
                 if name == "imagenet" and not needed:
-                    photographs.imagenet.classes()  # who does without would not know what it says
+                    photographs.imagenet.classes()  # lessons say by name what it sees
                 return network
             except OSError as error:
                 if needed:
