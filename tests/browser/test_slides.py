@@ -177,6 +177,10 @@ def test_the_speaker_sees_what_a_slide_leaves_out(visit):
 
 def test_slides_are_printed_one_on_a_page(visit):
     driver = visit("00_start_here", "?print-pdf")
-    pages = "return document.querySelectorAll('.pdf-page').length"
-    count = driver.execute_script("return Reveal.getTotalSlides()")
-    WebDriverWait(driver, REACT).until(lambda d: d.execute_script(pages) == count)
+    both = "return [document.querySelectorAll('.pdf-page').length, Reveal.getTotalSlides()]"
+
+    def whole(driver):  # slides are moved to pages one by one, and not counted meanwhile
+        pages, slides = driver.execute_script(both)
+        return pages == slides > 40
+
+    WebDriverWait(driver, REACT).until(whole)
