@@ -34,6 +34,8 @@ MAXIMIZE_LIMIT = 1.5
 # Style transfer does that, too, on waves: without them and the shift, it takes 1.25 of bare's time.
 # And in each step it compares seven layers with what they should give.
 STYLE_LIMIT = 1.75
+# LIME first divides the picture into superpixels, which takes as long as a fifth of 50 small passes.
+LIME_LIMIT = 1.5
 # LRP goes back through each layer up to four times, by sign of weights and inputs; slopes go once.
 LRP_LIMIT = 5
 BARE, OURS, SLOW = "bare TensorFlow", "ours", "Too slow"
@@ -138,6 +140,12 @@ METHODS = {
         f"RISE, {N} masks",
         lambda n, x: perturbation.rise(n, x, 0, masks=N),
         Bare(forward, N, TOGETHER),
+    ),
+    "lime": Method(
+        f"LIME, {N} samples",
+        lambda n, x: perturbation.lime(n, x, 0, samples=N),
+        Bare(forward, N, TOGETHER),
+        LIME_LIMIT,
     ),
     "kernel_shap": Method(
         f"KernelSHAP, {N} samples",
