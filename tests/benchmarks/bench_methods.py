@@ -34,7 +34,7 @@ MAXIMIZE_LIMIT = 1.5
 # Style transfer does that, too, on waves: without them and the shift, it takes 1.25 of bare's time.
 # And in each step it compares seven layers with what they should give.
 STYLE_LIMIT = 1.75
-# LIME first divides the picture into superpixels, which takes as long as a fifth of 50 small passes.
+# LIME also divides the picture into superpixels, of which bare TensorFlow knows nothing.
 LIME_LIMIT = 1.5
 # LRP goes back through each layer up to four times, by sign of weights and inputs; slopes go once.
 LRP_LIMIT = 5
