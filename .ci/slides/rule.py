@@ -61,7 +61,7 @@ class Slide:
     notes: list = field(default_factory=list)
     holds: str = ""  # "text", "exercise", "code" or "figure": what may join it depends on that
     lines: int = 0  # as many lines of code as it is high; a line of text is as high as two
-    room: int = 0  # lines of text that fit below its figure
+    room: int = 0  # lines of code as high as the place below its figure
 
 
 def plain(words):
@@ -232,7 +232,7 @@ class Deck:
         if not exercise and _height(body) > LINES:
             notes, body = [joined(body)], shortened(body)
         before, high = self.slides[-1], 2 * _height(body)
-        below = before.holds == "figure" and before.room >= _height(body)
+        below = before.holds == "figure" and before.room >= high
         below |= before.holds == "code" and before.lines + GAP + high <= FULL
         if below and not head and not exercise:
             self.join([markdown(joined(body))], before.holds, high, notes)
@@ -274,10 +274,10 @@ class Deck:
         room = -1
         if size := SIZE.search(output.data["text/html"]):
             wide, high = map(int, size.groups())
-            room = int((FIGURE[1] - FIGURE[0] * high / wide) // LINE)
+            room = 2 * int((FIGURE[1] - FIGURE[0] * high / wide) // LINE)
         before = self.slides[-1]
-        if before.holds == "text" and before.lines <= 2 * room:
-            room -= -(-before.lines // 2)
+        if before.holds == "text" and before.lines <= room:
+            room -= before.lines
             self.join([output_of([output])], "figure")
         else:
             self.begin([self.where(), output_of([output])], holds="figure")
@@ -306,7 +306,7 @@ class Deck:
         lines = len(cell.source.splitlines())
         before = self.slides[-1]
         if before.holds == "exercise" and before.lines + lines <= CODE:
-            before.cells.append(nbformat.v4.new_code_cell(cell.source))
+            self.join([nbformat.v4.new_code_cell(cell.source)], "exercise", lines)
         else:
             self.begin([self.where(), nbformat.v4.new_code_cell(cell.source)])
         for name in names:
@@ -322,8 +322,7 @@ class Deck:
             self.begin([cell], kind="slide" if kind == "slide" else "subslide")
         elif kind != "skip":
             cell.metadata["shown"] = "fragment" if kind == "fragment" else "-"
-            self.slides[-1].cells.append(cell)
-            self.slides[-1].holds = ""  # nobody knows how high it is: nothing else joins it
+            self.join([cell], "")  # nobody knows how high it is: nothing else joins it
 
 
 def markdown(text):

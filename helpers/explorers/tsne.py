@@ -192,8 +192,8 @@ def toy_clouds(perplexities=(2, 5, 15, 30, 50), seed=0):
 
     Controls: `data`, one of `TOYS`, and `perplexity`. On the left two of the ten dimensions as they
     are, on the right the map. The label compares widths (standard deviations) and gaps (distances
-    between centres): in truth, and on the map. The maps of a data set are
-    computed when it is chosen.
+    between centres): in truth, and on the map. The maps of a data set are computed
+    when it is chosen.
     """
     random = np.random.default_rng(seed)
     made = {name: _clouds(random, *clouds) for name, clouds in TOYS.items()}
