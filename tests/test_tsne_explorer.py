@@ -184,5 +184,5 @@ def test_toy_clouds_show_the_truth_beside_the_map_and_measure_both():
     before = shown(toys)
     assert not np.array_equal(before, (toys.set(perplexity=2), shown(toys))[1])
     assert toys.set(data="noise, one cloud").endswith(
-        "perplexity 2; true: one cloud; on the map: one cloud"
+        "perplexity 2; true: one cloud; on the map: count the clumps"
     )

@@ -211,10 +211,11 @@ def toy_clouds(perplexities=(2, 5, 15, 30, 50), seed=0):
         found = maps(data)[perplexity]
         shown = {"in truth": points[:, :2], f"t-SNE, perplexity {perplexity}": found}
         panels = {name: plotting.draw_map(m, cloud, side=11, **view) for name, m in shown.items()}
-        told = (
-            f"{where}: {_measured(m, cloud)}"
-            for where, m in zip(("true", "on the map"), (points, found), strict=True)
-        )
+        places = ("true", points), ("on the map", found)
+        if cloud.max():
+            told = [f"{where}: {_measured(m, cloud)}" for where, m in places]
+        else:
+            told = "true: one cloud", "on the map: count the clumps"
         return side_by_side(panels), f"{data}, perplexity {perplexity}; " + "; ".join(told)
 
     controls = {
@@ -239,8 +240,6 @@ def _measured(points, cloud):
     """Return in words how wide the last cloud is beside the first, and how far away."""
     ends = [points[cloud == k] for k in (0, cloud.max())]
     widths = [end.std(axis=0).mean() for end in ends]
-    if cloud.max() == 0:
-        return "one cloud"
     text = f"the last is {widths[1] / widths[0]:.1f} times as wide as the first"
     if cloud.max() == 1:
         return text
