@@ -86,6 +86,8 @@ def test_docstrings_become_markdown(book):
         "First.\n\nArguments:\n    one, two: the first\n        and more.\n    x: y."
     )
     assert text == "First.\n\nArguments:\n\n- **one, two**: the first and more.\n- **x**: y."
+    assert reference.text("steps: how many.") == "- **steps**: how many."
+    assert reference.text("Saliency maps: which pixels?") == "Saliency maps: which pixels?"
     pages = {
         name: reference.page(name, path, ROOT) for name, path in reference.modules(ROOT).items()
     }

@@ -153,6 +153,12 @@ def test_a_figure_joins_the_text_before_it_where_there_is_room(made):
     assert len(made("## One\n\n" + "Look. " * 70, code("show()", figure(900, 400)))) == 2
 
 
+def test_a_figure_does_not_join_a_text_about_the_figure_before(made):
+    tall, flat = code("x", figure(900, 900)), code("y", figure(900, 200))
+    assert len(made(tall, "It is a cat.", flat)) == 3
+    assert len(made(tall, "It is a cat. And this is a dog:", flat)) == 2
+
+
 def test_code_joins_the_text_before_it_and_text_the_code(made):
     (slide,) = made("## One\n\nLook.", code("print(1)", printed("1")), "It is one.")
     assert words(slide) == "## One\n\nLook.\n\nprint(1)\n\nIt is one."

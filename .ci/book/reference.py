@@ -87,11 +87,16 @@ def text(docstring):
         elif all(line.startswith("    ") for line in lines) and lines:
             named = items(lines) if ITEM.match(lines[0].strip()) else None
             parts.append(named or "```python\n" + "\n".join(x[4:] for x in lines) + "\n```")
-        elif lines and ITEM.match(lines[0]) and len(lines[0].split(":")[0].split()) <= 3:
+        elif lines and ITEM.match(lines[0]) and _is_name(lines[0].split(":")[0]):
             parts.append(items(["    " + line for line in lines]))
         else:
             parts.append(escaped(block))
     return "\n\n".join(part for part in parts if part.strip())
+
+
+def _is_name(words):
+    """Return whether words before a colon name arguments, rather than begin a sentence."""
+    return len(words.split()) <= 3 and words == words.lower()
 
 
 def items(lines):

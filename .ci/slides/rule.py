@@ -4,8 +4,8 @@ A cell whose metadata has a `slide_type` is shown as that says, whole. All other
 a heading begins a slide; text that is too long for one is shown by the first sentence of each
 paragraph, and stands in the speaker notes in full; code is shown with what it prints, code that
 only prepares is not; code and figures join the text before them, and the text after joins them, if
-there is room; an explorer has a slide of its own; an exercise is asked, and its hints and its
-solution are in the notes.
+there is room, but a figure does not join a text about the figure before it; an explorer has a slide
+of its own; an exercise is asked, and its hints and its solution are in the notes.
 """
 
 import re
@@ -59,7 +59,8 @@ class Slide:
     kind: str
     cells: list
     notes: list = field(default_factory=list)
-    holds: str = ""  # "text", "exercise", "code" or "figure": what may join it depends on that
+    # "text", "told" (about a figure), "exercise", "code", "figure": what may join depends on it.
+    holds: str = ""
     lines: int = 0  # as many lines of code as it is high; a line of text is as high as two
     room: int = 0  # lines of code as high as the place below its figure
 
@@ -238,13 +239,14 @@ class Deck:
             self.join([markdown(joined(body))], before.holds, high, notes)
             before.room = 0
             return
+        told = before.holds == "figure" and not head and not body[-1].text.endswith((":", "?"))
         for number, page in enumerate(pages(body) or [[]]):
             first = head if number == 0 else None
             top = markdown(f"## {head.text}") if first else self.where()
             kind = "slide" if first and head.level <= 2 else "subslide"
             cells = [top, markdown(joined(page))] if page else [top]
             lines = 2 * _height(page) + (HEADING if first else 0)
-            holds = "exercise" if exercise else "text"
+            holds = "exercise" if exercise else "told" if told else "text"
             self.begin(cells, notes if number == 0 else (), kind, holds, lines)
 
     def code(self, cell):
@@ -290,7 +292,7 @@ class Deck:
         rows = printed.splitlines()
         whole, high = [listing, *([text_of(rows)] if rows else [])], lines + len(rows)
         before = self.slides[-1]
-        if before.holds == "text" and before.lines + GAP + high <= FULL:
+        if before.holds in ("text", "told") and before.lines + GAP + high <= FULL:
             self.join(whole, "code", high)
             return
         if high <= CODE:

@@ -25,6 +25,11 @@ END = """
 const box = arguments[0].getBoundingClientRect();
 return [box.right - 8, box.top + box.height / 2];
 """
+# The first words of each cell of code that must be scrolled sideways.
+CUT = """
+return [...document.querySelectorAll('div.cell_input pre')]
+    .filter(code => code.scrollWidth > code.clientWidth).map(code => code.innerText.slice(0, 40));
+"""
 SHOWN = "return arguments[0].complete && arguments[0].naturalWidth > 0"
 
 
@@ -97,6 +102,12 @@ def test_no_page_asks_anything_of_a_server_or_is_wider_than_its_window(visit, wi
     content, window = driver.execute_script(WIDE)
     assert content <= window
     assert not [line for line in driver.get_log("browser") if line["level"] == "SEVERE"]
+
+
+@pytest.mark.parametrize("name", ["04_saliency", "09_style_transfer"])
+def test_code_is_seen_from_end_to_end_on_a_desk(visit, name):
+    cut = visit(name).execute_script(CUT)
+    assert all("import sys" in words for words in cut), cut  # its long line is for Colab
 
 
 @pytest.mark.parametrize("wide", SIZES)
