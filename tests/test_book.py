@@ -86,6 +86,7 @@ def test_docstrings_become_markdown(book):
         "First.\n\nArguments:\n    one, two: the first\n        and more.\n    x: y."
     )
     assert text == "First.\n\nArguments:\n\n- **one, two**: the first and more.\n- **x**: y."
+    assert reference.text("Arguments, so:\n    x: y.") == "Arguments, so:\n\n- **x**: y."
     assert reference.text("steps: how many.") == "- **steps**: how many."
     assert reference.text("Saliency maps: which pixels?") == "Saliency maps: which pixels?"
     pages = {

@@ -81,7 +81,7 @@ def text(docstring):
     parts = []
     for block in re.split(r"\n\s*\n", docstring or ""):
         lines = block.splitlines()
-        if lines and lines[0].strip() in ("Arguments:", "Returns:", "Raises:"):
+        if re.match(r"(Arguments\b.*|Returns|Raises):\n    ", block):
             parts.append(escaped(lines[0]))
             parts.append(items(lines[1:]))
         elif all(line.startswith("    ") for line in lines) and lines:
