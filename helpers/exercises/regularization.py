@@ -122,7 +122,7 @@ QUESTIONS = (
         _known_by_heart,
         (
             "A wrong label is an exception: neighbours of that picture have another label.",
-            "An exception needs large weights, and these have their price now.",
+            "An exception needs much weight in all, and that has its price now.",
         ),
         'answer = "less than half"',
         'answer = "all"',
