@@ -107,6 +107,8 @@ def test_cells_are_short_and_never_three_code_cells_in_a_row(notebook):
     for cell in code_cells(notebook):
         lines = len(cell.source.splitlines())
         assert lines <= 12, f"{lines} lines, at most 12: {cell.source[:60]}"
+        wide = [line for line in cell.source.splitlines() if len(line) > 100]
+        assert not wide or "google.colab" in cell.source, f"over 100 characters: {wide}"
     kinds = "".join(cell.cell_type[0] for cell in notebook.cells)
     assert "ccc" not in kinds, f"three code cells in a row at cell {kinds.find('ccc')}"
 
