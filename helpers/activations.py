@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from helpers import networks
+from helpers.core.arguments import check_count
 from helpers.core.progress import progress
 from helpers.core.tracing import compiled, seen, watch
 from helpers.networks import check_images, find_layer, layer_names
@@ -37,6 +38,7 @@ def strengths(network, images, layer, over="max", batch_size=16):
     """
     if over not in ("max", "mean"):
         raise ValueError(f'over must be "max" or "mean", not {over!r}.')
+    check_count("batch_size", batch_size, 1)
     names = (layer,) if isinstance(layer, str) else tuple(layer)
     batch, _ = check_images(network, images, bytes_too=True)
     run = _compiled(network, batch, _strengths, names, over)
@@ -185,6 +187,7 @@ def dissect(network, images, parts, part_names, layer, quantile=0.995, batch_siz
 
     Raises ValueError for a layer without spatial axes and for parts that do not fit. (Bau 2017)
     """
+    check_count("batch_size", batch_size, 1)
     batch, _ = check_images(network, images, bytes_too=True)
     parts = np.asarray(parts)
     area = _areas(parts, part_names, quantile)

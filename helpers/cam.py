@@ -32,8 +32,8 @@ from helpers.core.bottlenecks import SUMMARIES, bottlenecks, has_kernel
 from helpers.core.graphs import channels_first, twin
 from helpers.core.heads import logits
 from helpers.core.progress import portions
-from helpers.core.tracing import layers, once, watch
-from helpers.networks import check_images, find_layer, input_shape, record
+from helpers.core.tracing import layers, once, unchanging, watch
+from helpers.networks import check_images, check_network, find_layer, input_shape, record
 
 PIXELS = 2**18  # Score-CAM: pixels in memory at once
 _log = logging.getLogger("helpers")
@@ -73,9 +73,11 @@ def hires_cam(network, images, target=None, layer=None, batch_size=16, *, agains
 
 
 def _explained(method, network, images, target, layer, batch_size, against):
-    find_layer(network, layer)
+    check_network(network)
     how = dict(against=against, batch_size=batch_size)
-    return gradients.explain(method, network, images, target, layer, **how)[0]
+    with unchanging(network):
+        once(network, ("found", repr(layer)), lambda: find_layer(network, layer) is not None)
+        return gradients.explain(method, network, images, target, layer, **how)[0]
 
 
 def _default_layer_told(method, network, images):

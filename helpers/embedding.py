@@ -26,6 +26,7 @@ from scipy.spatial.distance import cdist
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 
+from helpers.core.arguments import check_count
 from helpers.core.heads import read
 from helpers.core.progress import progress
 from helpers.core.tracing import compiled, seen, watch
@@ -54,8 +55,7 @@ def features(network, images, layer=None, pool="mean", batch_size=8):
         find_layer(network, layer)
     if pool not in ("mean", "flatten"):
         raise ValueError(f'pool must be "mean" or "flatten", not {pool!r}.')
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be 1 or more, not {batch_size!r}.")
+    check_count("batch_size", batch_size, 1)
     batch, single = check_images(network, images, bytes_too=True)
     signature = (((None, *batch.shape[1:]), "float32"),)
     run = compiled(network, _features, layer, pool, signature=signature)

@@ -25,7 +25,7 @@ from scipy.special import logsumexp
 from helpers.core.graphs import check_own_gradients
 from helpers.core.heads import OF_LOG_ODDS, OF_ONE, WITHOUT_LOGITS, kind_of, logits, say_once
 from helpers.core.nonlinear import activations, listed, parts_of_others
-from helpers.core.tracing import compiled, in_batches, once, seen, watch
+from helpers.core.tracing import compiled, in_batches, once, seen, unchanging, watch
 from helpers.networks import check_images, find_layer, predict
 
 PREDICTED = -1  # as a target: the class that the network predicts
@@ -142,9 +142,10 @@ def explain(function, network, images, target, *options, against=None, batch_siz
     single image. `batch_size` is the number of images in memory at a time.
     """
     batch, single = check_images(network, images, bytes_too=True)
-    pairs = check_target(network, batch, target, against)
     signature = (((None, *batch.shape[1:]), "float32"), ((None, 2), "int32"))
-    run = compiled(network, function, *options, signature=signature)
+    with unchanging(network):
+        pairs = check_target(network, batch, target, against)
+        run = compiled(network, function, *options, signature=signature)
     results = in_batches(run, batch, pairs, batch_size=batch_size)
     for result in results:
         check_finite(network, batch, result)
@@ -159,14 +160,17 @@ def check_target(network, batch, target, against=None):
     ValueError for classes out of range, and for a target that is its own rival.
     """
     pairs = np.full((len(batch), 2), (PREDICTED, NOTHING), np.int32)
+    if target is None and against is None:
+        return pairs
+    classes, kind = _classes_and_kind(network, batch.shape)
     if target is not None:
-        pairs[:, 0] = _classes_asked("target", "None", network, batch, target)
+        pairs[:, 0] = _classes_asked("target", "None", classes, batch, target)
     if isinstance(against, str) and against == "rest":
         pairs[:, 1] = REST
-        if _classes(network, batch.shape) < 2:
+        if classes < 2:
             raise ValueError(f'against="rest": the network {network.name!r} has no other class.')
     elif against is not None:
-        pairs[:, 1] = _classes_asked("against", 'None, "rest"', network, batch, against)
+        pairs[:, 1] = _classes_asked("against", 'None, "rest"', classes, batch, against)
         pairs = chosen(pairs, scores(network, batch)) if target is None else pairs
         same = np.flatnonzero(pairs[:, 0] == pairs[:, 1])
         if len(same):
@@ -174,13 +178,12 @@ def check_target(network, batch, target, against=None):
                 f"against={against!r} is the target itself (class {pairs[same[0], 0]}) for "
                 f"{len(same)} of {len(batch)} images: their difference is always 0."
             )
-    alone = kind_of(network) in OF_ONE
-    if against is not None and (alone or kind_of(network) in OF_LOG_ODDS):
-        pairs[(pairs[:, 1] == REST) | alone, 1] = NOTHING  # the score is the log-odds already
+    if kind in OF_LOG_ODDS:
+        pairs[(pairs[:, 1] == REST) | (kind in OF_ONE), 1] = NOTHING  # its score is the log-odds
     return pairs
 
 
-def _classes_asked(name, others, network, batch, asked):
+def _classes_asked(name, others, classes, batch, asked):
     """Return classes as ints that broadcast to (N,); ValueError for what is not a class."""
     found = np.asarray(asked)
     if found.dtype.kind not in "ui" or found.shape not in ((), (len(batch),)):
@@ -188,7 +191,6 @@ def _classes_asked(name, others, network, batch, asked):
             f"{name} must be {others}, an int or one int for each of the {len(batch)} images, "
             f"not {asked!r}."
         )
-    classes = _classes(network, batch.shape)
     if found.min() < 0 or found.max() >= classes:
         raise ValueError(f"{name} must be 0 to {classes - 1} ({classes} classes), not {asked!r}.")
     return found
@@ -223,11 +225,13 @@ def difference(logits, pairs):
     return np.float32(score - against)
 
 
-def _classes(network, shape):
-    def count():
-        return _compiled_scores(network, shape).output_shapes[0][1]
+def _classes_and_kind(network, shape):
+    """Return how many classes a network has, and of which kind its scores are."""
 
-    return once(network, ("classes", shape[1:]), count)
+    def find():
+        return _compiled_scores(network, shape).output_shapes[0][1], kind_of(network)
+
+    return once(network, ("classes and kind", shape[1:]), find)
 
 
 def score_of(network, x, pairs):
@@ -239,14 +243,14 @@ def difference_of(values, pairs):
     """Return the quantity of `pairs` (N, 2) in traced logits (N, classes): float32 (N,)."""
     target, rival = tf.unstack(pairs, axis=1)
     target = tf.where(target == PREDICTED, tf.argmax(values, axis=1, output_type=tf.int32), target)
-    score, other = (
-        tf.gather(values, tf.maximum(column, 0), batch_dims=1) for column in (target, rival)
-    )
-    if values.shape[1] > 1:
-        without_target = tf.one_hot(target, values.shape[1], on_value=-np.inf, off_value=0.0)
-        rest = tf.reduce_logsumexp(values + without_target, axis=1)
-        other = tf.where(rival == REST, rest, other)
-    return score - tf.where(rival == NOTHING, 0.0, other)
+    classes = tf.range(values.shape[1])
+    of_target, of_rival = (column[:, None] == classes for column in (target, rival))
+    signed = tf.where(of_target, values, tf.where(of_rival, -values, 0.0))  # no class is below 0
+    found = tf.reduce_sum(signed, axis=1)
+    if values.shape[1] == 1:
+        return found
+    rest = tf.reduce_logsumexp(tf.where(of_target, -np.inf, values), axis=1)
+    return found - tf.where(rival == REST, rest, 0.0)
 
 
 def score_and_activation_of(network, x, pairs, layer):
@@ -332,11 +336,12 @@ def check_finite(network, batch, found):
 
     found: (N, ...), one entry for each image of the batch.
     """
-    bad = ~np.isfinite(np.reshape(found, (len(found), -1))).all(axis=1)
-    if not bad.any():
+    finite = np.isfinite(found)
+    if finite.all():
         return
-    finite = {w.path: np.isfinite(np.asarray(w, np.float32)).all() for w in network.weights}
-    broken = [path for path, fine in finite.items() if not fine]
+    bad = ~finite.reshape(len(found), -1).all(axis=1)
+    weights = {w.path: np.asarray(w, np.float32) for w in network.weights}
+    broken = [path for path, values in weights.items() if not np.isfinite(values).all()]
     run = _compiled_scores(network, batch.shape)
     values = in_batches(run, batch[bad], batch_size=16)[0]
     if broken:
@@ -368,17 +373,19 @@ def check_telling(network, batch, maps, pairs):
     of the image changes the score. Grad-CAM without evidence is 0 as well, and needs no warning.
     """
     flat = maps.reshape(len(maps), -1)
-    same = flat[:, 0] != 0
-    same &= (flat == flat[:, :1]).all(axis=1)
-    if maps.ndim == 3 and batch.ndim == 4 and same.any():
+    same = (flat == flat[:, :1]).all(axis=1)
+    if batch.ndim != 4 or not same.any():
+        return
+    zero = same & (flat[:, 0] == 0)
+    same &= ~zero
+    if maps.ndim == 3 and same.any():
         _warn_of(
             network,
             same,
             "the same everywhere: the layer has a single place, or all its places are alike. "
             "Choose a layer with more of them.",
         )
-    zero = ~flat.any(axis=1)
-    if batch.ndim != 4 or not zero.any():
+    if not zero.any():
         return
     signature = (((None, *batch.shape[1:]), "float32"), ((None, 2), "int32"))
     run = compiled(network, _gradient, False, signature=signature)

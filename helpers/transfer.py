@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from helpers import networks
 from helpers.core import cache, paths
+from helpers.core.arguments import check_count
 from helpers.core.progress import progress
 from helpers.networks import frozen, vgg16
 from helpers.training import train
@@ -192,6 +193,7 @@ def halves(network, layer):
 
 def outputs(network, inputs, batch_size=8, label=None):
     """Return a network's outputs for inputs (N, ...), float32; `label` shows a progress bar."""
+    check_count("batch_size", batch_size, 1)
     whole, starts = None, range(0, len(inputs), batch_size)
     for start in progress(starts, label=label) if label else starts:
         batch = network.predict_on_batch(inputs[start : start + batch_size])
@@ -240,10 +242,8 @@ def accuracy(network, inputs, labels):
 def block_features(network, images):
     """Return the outputs of the five blocks, averaged over the picture: a list of five (N, C)."""
     average = keras.layers.GlobalAveragePooling2D()
-    blocks = [f"block{number}_pool" for number in range(1, 6)]
-    means = [average(networks.find_layer(network, name).output) for name in blocks]
-    together = keras.layers.Concatenate()(means)
-    found = outputs(keras.Model(network.inputs, together), images)
+    means = [average(networks.find_layer(network, f"block{n}_pool").output) for n in range(1, 6)]
+    found = outputs(keras.Model(network.inputs, keras.layers.Concatenate()(means)), images)
     return np.split(found, np.cumsum([mean.shape[-1] for mean in means])[:-1], axis=1)
 
 

@@ -169,7 +169,7 @@ def test_wrong_arguments_are_named_and_the_network_stays_the_same():
         embedding.features(network, images(), pool="max")
     with pytest.raises(ValueError, match="takes images"):
         embedding.features(network, images(2, 12))
-    with pytest.raises(ValueError, match="batch_size must be 1 or more"):
+    with pytest.raises(ValueError, match="batch_size must be a whole number, 1 or more"):
         embedding.features(network, images(), batch_size=0)
     assert_array_equal(network.predict(images(), verbose=0), before)
     for now, then in zip(network.get_weights(), weights, strict=True):

@@ -1,5 +1,6 @@
 """Gradients against closed forms, guided gradients against the 2-2-1 network, in every spelling."""
 
+import functools
 import os
 
 import keras
@@ -10,7 +11,7 @@ from cases import slow_but
 from hand_made import SPELLINGS, Calls, built, forms, images, of, two_two_one
 from numpy.testing import assert_allclose, assert_array_equal
 
-from helpers import gradients, networks
+from helpers import activations, cam, embedding, gradients, networks, relevance, transfer
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,28 @@ def test_batch_size_and_single_images_change_nothing():
     single = gradients.gradient(network, five[3], 1)
     assert single.shape == whole[3].shape
     assert_allclose(single, whole[3], atol=1e-6)
+
+
+BATCHED = {
+    "scores": gradients.scores,
+    "quantity": gradients.quantity,
+    "gradient": gradients.gradient,
+    "activation_gradient": functools.partial(gradients.activation_gradient, layer="conv1"),
+    "grad_cam": functools.partial(cam.grad_cam, layer="conv1"),
+    "lrp": relevance.lrp,
+    "predict": networks.predict,
+    "record": functools.partial(networks.record, layers="conv1"),
+    "strengths": functools.partial(activations.strengths, layer="conv1"),
+    "features": embedding.features,
+    "outputs": transfer.outputs,
+}
+
+
+@pytest.mark.parametrize("method", BATCHED.values(), ids=BATCHED)
+def test_batches_of_no_images_are_refused(method):
+    for size in (0, -1, 2.5):
+        with pytest.raises(ValueError, match="batch_size must be a whole number, 1 or more"):
+            method(forms()["flat"], images(), batch_size=size)
 
 
 @pytest.mark.slow

@@ -18,8 +18,8 @@ from helpers import gradients, networks, saliency
 METHODS = {
     "gradient": saliency.gradient,
     "guided": saliency.guided_gradient,
-    "smooth": lambda *a: saliency.smooth_gradient(*a, samples=5),
-    "integrated": lambda *a: saliency.integrated_gradients(*a, steps=5, tolerance=None),
+    "smooth": lambda *a, **o: saliency.smooth_gradient(*a, samples=5, **o),
+    "integrated": lambda *a, **o: saliency.integrated_gradients(*a, steps=5, tolerance=None, **o),
 }
 every_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 
@@ -106,6 +106,10 @@ def test_integrated_gradients_put_points_where_the_score_jumps():
     for steps, tolerance in ((8, 0.01), (20, 0.001)):
         found = saliency.integrated_gradients(network, [1.0], 0, steps=steps, tolerance=tolerance)
         assert abs(found[0] / whole - 1) < tolerance
+    few = saliency.integrated_gradients(
+        network, [1.0], 0, steps=steps, tolerance=tolerance, batch_size=2
+    )
+    assert_allclose(few, found, rtol=1e-5)
 
 
 def test_points_on_the_way_give_each_number_its_own_share():
@@ -197,6 +201,7 @@ def test_a_batch_of_one_is_a_row_of_the_batch_whatever_is_in_memory_at_once(meth
     assert whole.shape == four.shape and whole.dtype == np.float32
     assert_allclose(method(network, four[2:3], 2), whole[2:3], atol=1e-6)
     assert_allclose(method(network, four[2], 2), whole[2], atol=1e-6)
+    assert_allclose(method(network, four, [0, 1, 2, 0], batch_size=3), whole, atol=1e-6)
     monkeypatch.setattr(saliency, "PIXELS", 16 * 16 * 2)
     assert_allclose(method(network, four, [0, 1, 2, 0]), whole, atol=1e-6)
 
@@ -263,6 +268,7 @@ def test_options_that_make_no_sense_are_named():
         ({"noise": -1}, "noise must be a share"),
         ({"seed": -1}, "seed must be a whole number, 0 or more, not -1"),
         ({"seed": 0.5}, "seed must be"),
+        ({"batch_size": 0}, "batch_size must be a whole number, 1 or more, not 0"),
     ):
         with pytest.raises(ValueError, match=says):
             saliency.smooth_gradient(network, images(), **options)
@@ -271,6 +277,7 @@ def test_options_that_make_no_sense_are_named():
         ({"baseline": np.zeros((5, 5))}, r"of the images' shape \(16, 16, 3\), not \(5, 5\)"),
         ({"baseline": np.nan}, "baseline must be finite"),
         ({"tolerance": 0}, "tolerance must be a share above 0, or None, not 0"),
+        ({"batch_size": -1}, "batch_size must be a whole number, 1 or more, not -1"),
     ):
         with pytest.raises(ValueError, match=says):
             saliency.integrated_gradients(network, images(), **options)

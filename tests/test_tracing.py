@@ -111,6 +111,29 @@ def test_an_edited_network_is_traced_again():
         gradients.gradient(network, x, guided=True)
 
 
+def test_within_a_block_that_promises_no_change_a_network_is_looked_at_once(monkeypatch):
+    network = of(keras.layers.Dense(1, activation="relu", use_bias=False, name="dense"))
+    looks, form = [], tracing._form
+    monkeypatch.setattr(tracing, "_form", lambda one: looks.append(one.name) or form(one))
+    made = iter(range(9))
+    with tracing.unchanging(network):
+        with tracing.unchanging(network):
+            assert tracing.once(network, "number", lambda: next(made)) == 0
+        network.get_layer("dense").activation = keras.activations.linear
+        assert tracing.once(network, "number", lambda: next(made)) == 0  # as promised
+    assert len(looks) == 1
+    assert tracing.once(network, "number", lambda: next(made)) == 1
+    other = of(keras.layers.Dense(1, name="dense"))
+    with tracing.unchanging(network), tracing.unchanging(other):
+        looks.clear()
+        assert tracing.once(other, "number", lambda: next(made)) == 2
+        assert tracing.once(network, "number", lambda: next(made)) == 1
+    with pytest.raises(ZeroDivisionError), tracing.unchanging(network):
+        1 / 0  # noqa: B018
+    network.get_layer("dense").activation = keras.activations.tanh
+    assert tracing.once(network, "number", lambda: next(made)) == 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["flat", "subclassed"])
 def test_a_network_can_be_collected_after_use(form):

@@ -15,11 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from helpers.core.arguments import check_count
 from helpers.core.graphs import channels_first, twin
 
 _lock = threading.RLock()
 _compiled = weakref.WeakKeyDictionary()
 _unwatched = threading.local()
+_unchanging = threading.local()
 
 
 class Repeated(int):
@@ -143,15 +145,34 @@ def seen(outputs, layer, x):
     return twin(output)
 
 
+def _form(network):
+    """Return what changes when a layer of a network is replaced, or a layer's activation."""
+    return tuple(
+        (weakref.ref(layer), id(getattr(layer, "activation", None)))
+        for _, layer in _walk(network, "", {id(network)})
+    )
+
+
+@contextlib.contextmanager
+def unchanging(network):
+    """Let `once` look for changes of a network now, and no more within the block."""
+    before = getattr(_unchanging, "now", (None, None))
+    if before[0] is not network:
+        _unchanging.now = network, _form(network)
+    try:
+        yield
+    finally:
+        _unchanging.now = before
+
+
 def once(network, key, make):
     """Return `make()`, cached per network and hashable key until the network's layers change.
 
     `make` must not return anything that refers to the network, or it is never freed.
     """
-    form = tuple(
-        (weakref.ref(layer), id(getattr(layer, "activation", None)))
-        for _, layer in _walk(network, "", {id(network)})
-    )
+    one, form = getattr(_unchanging, "now", (None, None))
+    if one is not network:
+        form = _form(network)
     known_form, made = _compiled.get(network, (None, None))
     if form != known_form:
         made = {}
@@ -183,7 +204,9 @@ def in_batches(function, *arrays, batch_size):
     """Run a compiled function over batches of arrays (N, ...); return its concatenated outputs.
 
     Each batch is cast to the function's input type, so uint8 images need not be cast beforehand.
+    Raises ValueError for a batch size below 1.
     """
+    check_count("batch_size", batch_size, 1)
     parts = []
     for start in range(0, len(arrays[0]), batch_size):
         slices = (
