@@ -245,7 +245,7 @@ def difference_of(values, pairs):
     target = tf.where(target == PREDICTED, tf.argmax(values, axis=1, output_type=tf.int32), target)
     classes = tf.range(values.shape[1])
     of_target, of_rival = (column[:, None] == classes for column in (target, rival))
-    signed = tf.where(of_target, values, tf.where(of_rival, -values, 0.0))  # no class is below 0
+    signed = tf.where(of_target, values, tf.where(of_rival, -values, 0.0))  # 0 for REST, NOTHING
     found = tf.reduce_sum(signed, axis=1)
     if values.shape[1] == 1:
         return found

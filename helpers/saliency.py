@@ -66,17 +66,16 @@ def smooth_gradient(
     """
     check_count("samples", samples, 1)
     check_count("seed", seed, 0)
-    _check_batch_size(batch_size)
     if not 0 <= noise < np.inf:
         raise ValueError(f"noise must be a share of the image's range, 0 or more, not {noise!r}.")
     batch, single = check_images(network, images)
+    most = _at_once(batch[0], batch_size)
     spreads = np.float32(noise * np.ptp(batch.reshape(len(batch), -1), axis=1))
     seeds = np.full(len(batch), seed, np.int64)
     numbers, given = np.arange(samples, dtype=np.int64), (spreads, seeds)
     # Chosen once, for the image itself: a noisy copy might be classified differently.
     pairs = gradients.chosen_targets(network, batch, target, against)
-    most, label = batch_size or _at_once(batch[0]), "SmoothGrad"
-    means = _mean_gradients(network, batch, pairs, numbers, _with_noise, given, most, label)
+    means = _mean_gradients(network, batch, pairs, numbers, _with_noise, given, most, "SmoothGrad")
     return means[0] if single else means
 
 
@@ -126,12 +125,12 @@ def integrated_gradients(
     check_count("steps", steps, 1)
     if not (tolerance is None or 0 < tolerance < np.inf):
         raise ValueError(f"tolerance must be a share above 0, or None, not {tolerance!r}.")
-    _check_batch_size(batch_size)
     batch, single = check_images(network, images)
+    most = _at_once(batch[0], batch_size)
     start = baseline_like(batch, baseline)
     shares = (np.arange(steps, dtype=np.float32) + 0.5) / steps
     pairs = gradients.chosen_targets(network, batch, target, against)
-    most, label = batch_size or _at_once(batch[0]), "Integrated gradients"
+    label = "Integrated gradients"
     slopes = _mean_gradients(network, batch, pairs, shares, _on_the_way, (start,), most, label)
     attributions = (batch - start) * slopes
     if tolerance is not None:
@@ -242,13 +241,11 @@ def _on_the_way(picture, shares, start):
     return start + shares * (picture - start)
 
 
-def _at_once(picture):
-    return max(1, min(PICTURES, PIXELS // picture[..., 0].size))
-
-
-def _check_batch_size(batch_size):
-    if batch_size is not None:
-        check_count("batch_size", batch_size, 1)
+def _at_once(picture, batch_size):
+    if batch_size is None:
+        return max(1, min(PICTURES, PIXELS // picture[..., 0].size))
+    check_count("batch_size", batch_size, 1)
+    return batch_size
 
 
 def _mean_gradients(network, batch, pairs, asked, points, given, most, label):
